@@ -1,0 +1,65 @@
+"""What the commands `harvest` and `train` share: common options, and how an error reaches the person.
+
+Exit codes: 0 all well, 1 some items failed or the work broke, 2 the request or a setting is wrong.
+"""
+
+import logging
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from configs.loading import ConfigError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EPILOG = "--debug, anywhere on the line, shows debug messages and full tracebacks."
+
+ConfigName = Annotated[
+    str | None, typer.Option("--config", metavar="NAME|FILE", help="Settings: a name in configs/ or a YAML file.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change one setting; may be repeated.")
+]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the resolved settings and stop.")]
+
+
+def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoReturn:
+    """Run `app` on the process's arguments and exit.
+
+    `wrong_request` are the package's own errors whose message is the sentence to show, with exit code 2.
+    Any other exception ends with 1 and one line; --debug gives the traceback of either.
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    errors = Console(stderr=True, soft_wrap=True)
+    _set_up_logging(errors, debug=debug)
+    try:
+        app(arguments)  # leaves by SystemExit, also for mistakes in the options themselves
+    except KeyboardInterrupt:
+        errors.print("Interrupted. What was finished is kept: run the same command to go on.")
+        sys.exit(INTERRUPTED)
+    except (ConfigError, *wrong_request) as error:
+        _show(errors, error, debug=debug)
+        sys.exit(2)
+    except Exception as error:  # the border of the program: a person gets a sentence, never a bare traceback
+        if not isinstance(error, OSError):
+            errors.print(f"{type(error).__name__} (a bug, or a case we have not met; --debug shows where):", end=" ")
+        _show(errors, error, debug=debug)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _set_up_logging(console: Console, *, debug: bool) -> None:
+    handler = RichHandler(console=console, show_time=False, show_path=debug, markup=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    for package in ("harvest", "shards", "train", "configs"):
+        logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def _show(console: Console, error: Exception, *, debug: bool) -> None:
+    if debug:
+        console.print_exception()
+    console.print(f"[bold red]Error:[/] {escape(str(error) or type(error).__name__)}", highlight=False)

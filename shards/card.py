@@ -1,0 +1,102 @@
+"""The dataset card, README.md beside the tars: front matter that makes `load_dataset` find them, then prose.
+
+Without `configs` Hugging Face datasets would load the parquet files instead of the pictures; without
+`features` it would guess the types from the first five samples.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shards.manifest import Manifest
+from shards.sample import JSON_FIELDS
+from shards.split import SPLITS
+
+HF_TYPES = {str: "string", int: "int64", float: "float64"}
+HF_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+
+TEMPLATE = Path(__file__).with_name("card_template.md")
+
+
+def render(manifest: Manifest, rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
+    """The whole card. Titles and captions of videos never appear in it; names of channels and licences do, escaped."""
+    front = yaml.safe_dump(_front_matter(manifest, rows, title), sort_keys=False, allow_unicode=True)
+    body = TEMPLATE.read_text(encoding="utf-8").format(
+        title=title,
+        samples=manifest.samples(),
+        videos=sum(manifest.videos.values()),
+        splits=_splits_table(manifest),
+        languages=_counts(row["language"] for row in rows),
+        licenses=_counts(row["license"] for row in rows),
+        channels=_counts(row["channel"] for row in rows),
+        asr_models=_counts(row["asr_model"] for row in rows),
+        dropped=_lines(manifest.dropped),
+        train_glob=_brace_pattern(manifest, "train"),
+        version=manifest.version,
+        settings=yaml.safe_dump(dict(manifest.settings), sort_keys=False).strip(),
+    )
+    return f"---\n{front}---\n\n{body}"
+
+
+def _front_matter(manifest: Manifest, rows: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
+    present = [split for split in SPLITS if manifest.of_split(split)]
+    features = [
+        {"name": "jpg", "dtype": "image"},
+        {"name": "json", "struct": [{"name": name, "dtype": HF_TYPES[kind]} for name, kind in JSON_FIELDS.items()]},
+        {"name": "txt", "dtype": "string"},
+        {"name": "__key__", "dtype": "string"},
+        {"name": "__url__", "dtype": "string"},
+    ]
+    return {
+        "pretty_name": title,
+        "language": sorted({row["language"] for row in rows} - {""}),
+        "task_categories": ["image-to-text", "text-to-image", "zero-shot-image-classification"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": HF_SPLITS[split], "path": f"{split}-*.tar"} for split in present],
+            }
+        ],
+        "dataset_info": {
+            "features": features,
+            "splits": [
+                {
+                    "name": HF_SPLITS[split],
+                    "num_bytes": sum(shard.bytes for shard in manifest.of_split(split)),
+                    "num_examples": manifest.samples(split),
+                }
+                for split in present
+            ],
+        },
+    }
+
+
+def _splits_table(manifest: Manifest) -> str:
+    return "\n".join(
+        f"| {split} | {manifest.videos.get(split, 0)} | {manifest.samples(split)} | {len(manifest.of_split(split))} |"
+        for split in SPLITS
+    )
+
+
+def _brace_pattern(manifest: Manifest, split: str) -> str:
+    """`train-{00000..00007}.tar`: shards of one split are numbered without a gap."""
+    names = [shard.name.removesuffix(".tar").rpartition("-")[2] for shard in manifest.of_split(split)]
+    if not names:
+        return f"{split}-*.tar"
+    return f"{split}-{{{names[0]}..{names[-1]}}}.tar" if len(names) > 1 else f"{split}-{names[0]}.tar"
+
+
+def _counts(values: Iterable[str], most: int = 20) -> str:
+    return _lines(dict(Counter(value or "unknown" for value in values).most_common(most)))
+
+
+def _lines(counts: Mapping[str, int]) -> str:
+    return "\n".join(f"- `{_plain(name)}`: {count}" for name, count in counts.items()) or "- none"
+
+
+def _plain(text: str) -> str:
+    """A stranger's text for one Markdown code span: printable, on one line, without a backtick."""
+    return "".join(sign for sign in text if sign.isprintable() and sign != "`")[:80]

@@ -1,0 +1,28 @@
+"""What can be wrong with a shard set.
+
+ShardsError
+├── NotAShardSet        no folder, or no manifest in it
+├── UnknownSchema       written by another version of the format
+├── CorruptShard        a tar, member or record that does not hold what it should
+└── CannotWrite         the place to write to is not ours to replace
+"""
+
+
+class ShardsError(Exception):
+    """Base of this package's errors. The message is the sentence to show."""
+
+
+class NotAShardSet(ShardsError):
+    """The folder is missing or holds no manifest."""
+
+
+class UnknownSchema(ShardsError):
+    """The set was written with another schema version."""
+
+
+class CorruptShard(ShardsError):
+    """A shard's bytes are not what the contract says."""
+
+
+class CannotWrite(ShardsError):
+    """The target folder holds something that is not a shard set."""

@@ -1,0 +1,94 @@
+"""`manifest.json`: what is in the set. It is written last, so that its presence says the set is whole."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from shards.errors import CorruptShard, NotAShardSet, UnknownSchema
+from shards.sample import SCHEMA
+from shards.split import Split
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """One tar of the set."""
+
+    name: str  # "train-00000.tar"
+    split: Split
+    samples: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The set's table of contents."""
+
+    schema: int = SCHEMA
+    version: str = ""  # of the software that wrote the set
+    shards: tuple[ShardEntry, ...]
+    videos: dict[str, int] = field(default_factory=dict)  # split -> number of videos
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of candidates
+    settings: dict[str, Any] = field(default_factory=dict)  # resolved settings that made the set
+
+    def of_split(self, split: str) -> tuple[ShardEntry, ...]:
+        """The shards of one split, in order."""
+        return tuple(shard for shard in self.shards if shard.split == split)
+
+    def samples(self, split: str | None = None) -> int:
+        """How many samples there are, in `split` or in all."""
+        return sum(shard.samples for shard in self.shards if split in (None, shard.split))
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that name the set's samples and their order."""
+        lines = "".join(f"{shard.name} {shard.sha256}\n" for shard in self.shards)
+        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read the manifest of the set in `folder`. Raises NotAShardSet, UnknownSchema or CorruptShard."""
+        path = folder / MANIFEST_NAME
+        if not folder.is_dir():
+            raise NotAShardSet(f"There is no folder {folder}: make a set with 'harvest shard --out {folder}'.")
+        if not path.is_file():
+            raise NotAShardSet(f"{folder} holds no {MANIFEST_NAME}, so it is not a whole shard set: run 'harvest shard'.")
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise CorruptShard(f"{path} is not valid JSON: {error}.") from None
+        return _parse(values, path)
+
+
+def _parse(values: Any, path: Path) -> Manifest:
+    if not isinstance(values, dict):
+        raise CorruptShard(f"{path} is not a manifest.")
+    if values.get("schema") != SCHEMA:
+        raise UnknownSchema(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
+    try:
+        shards = tuple(ShardEntry(**entry) for entry in values.pop("shards"))
+        manifest = Manifest(shards=shards, **values)
+    except (KeyError, TypeError) as error:
+        raise CorruptShard(f"{path} is not a manifest: {error}.") from None
+    for shard in shards:
+        _check_entry(shard, path)
+    return manifest
+
+
+def _check_entry(shard: ShardEntry, path: Path) -> None:
+    """A stranger's manifest must not lead out of its folder, nor miscount."""
+    kinds = {field.name: cast(type, field.type) for field in dataclasses.fields(ShardEntry) if field.name != "split"}
+    if not all(isinstance(getattr(shard, name), kind) for name, kind in kinds.items()):
+        raise CorruptShard(f"{path} describes a shard with values of the wrong kind: {shard}.")
+    if shard.split not in get_args(Split) or Path(shard.name).name != shard.name or not shard.name.endswith(".tar"):
+        raise CorruptShard(f"{path} names a shard that cannot be: {shard.name!r} of split {shard.split!r}.")
+    if shard.samples < 0 or shard.bytes < 0:
+        raise CorruptShard(f"{path} gives shard {shard.name} a negative size.")

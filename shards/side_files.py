@@ -1,0 +1,73 @@
+"""The files beside the tars: rows for people and queries, counts for open_clip, an index for wids, the card.
+
+    sizes.json              open_clip: {"train-00000.tar": samples}
+    index.json              wids: its shard list with MD5 sums
+    _meta/00000.parquet     one row a sample of shard 00000; _meta/00000_stats.json its counts
+    _meta/dropped.parquet   one row a dropped candidate, `status` being the reason
+    README.md               the dataset card
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shards import card
+from shards.manifest import Manifest, ShardEntry
+from shards.sample import JSON_FIELDS
+
+META_FOLDER = "_meta"
+
+Rows = Sequence[Mapping[str, Any]]
+
+ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+ROW_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in JSON_FIELDS.items()])
+
+
+def write_shard_rows(folder: Path, entry: ShardEntry, rows: Rows) -> None:
+    """The parquet and the stats of one shard, named by its number."""
+    number = entry.name.removesuffix(".tar").rpartition("-")[2]
+    _write_parquet(folder / META_FOLDER / f"{number}.parquet", rows)
+    stats = {"shard": entry.name, "split": entry.split, "count": entry.samples, "successes": entry.samples}
+    stats |= {"bytes": entry.bytes, "videos": len({row["video_id"] for row in rows})}
+    _write_json(folder / META_FOLDER / f"{number}_stats.json", stats)
+
+
+def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows, *, title: str) -> None:
+    """All that describes the set as a whole, but the manifest."""
+    _write_parquet(folder / META_FOLDER / "dropped.parquet", dropped)
+    _write_json(folder / "sizes.json", {shard.name: shard.samples for shard in manifest.shards})
+    _write_json(folder / "index.json", _wids_index(folder, manifest, title))
+    (folder / "README.md").write_text(card.render(manifest, rows, title=title), encoding="utf-8")
+
+
+def _wids_index(folder: Path, manifest: Manifest, title: str) -> dict[str, Any]:
+    shard_list = [
+        {
+            "url": shard.name,
+            "md5sum": _md5(folder / shard.name),
+            "nsamples": shard.samples,
+            "filesize": shard.bytes,
+        }
+        for shard in manifest.shards
+    ]
+    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": title, "shardlist": shard_list}
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=ROW_SCHEMA)
+    pq.write_table(table, path, compression="zstd")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Writing a set: tars first, side files next, the manifest last, and the folder takes its name only when whole.
+
+    samples of each split -> train-00000.tar ... val-00007.tar, test-00008.tar -> side files -> manifest.json
+
+Everything is written into a temporary folder beside the target and renamed at the end, so a killed run leaves
+the old set as it was. Equal input gives equal bytes: members have mtime 0, the order is the caller's.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from shards import side_files
+from shards.codec import encode
+from shards.errors import CannotWrite
+from shards.manifest import MANIFEST_NAME, Manifest, ShardEntry
+from shards.sample import Sample, json_values, with_place
+from shards.split import SPLITS, Split
+
+MAX_SAMPLES_PER_SHARD = 10_000  # a key has four digits for the place in its shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFacts:
+    """What is known of a set beside its samples."""
+
+    title: str = "Narrated video"
+    version: str = ""  # of the software
+    dropped: tuple[Mapping[str, Any], ...] = ()  # rows of JSON fields, `status` being the reason
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_set(
+    out: Path,
+    splits: Mapping[Split, Iterable[Sample]],
+    *,
+    samples_per_shard: int = 1000,
+    facts: SetFacts | None = None,
+) -> Manifest:
+    """Write the samples of `splits` as a set into `out`, replacing a set that is there.
+
+    Keys and splits are assigned here. Raises CannotWrite if `out` holds anything but a shard set, and
+    ValueError if `samples_per_shard` is not in 1..10,000.
+    """
+    if not 1 <= samples_per_shard <= MAX_SAMPLES_PER_SHARD:
+        raise ValueError(f"samples_per_shard={samples_per_shard} must be between 1 and {MAX_SAMPLES_PER_SHARD}.")
+    facts = facts or SetFacts()
+    with _replacing(out) as folder:
+        written = [*_write_tars(folder, splits, samples_per_shard)]
+        rows = [row for _, shard_rows in written for row in shard_rows]
+        manifest = _manifest([entry for entry, _ in written], rows, facts)
+        for (_, shard_rows), entry in zip(written, manifest.shards, strict=True):
+            side_files.write_shard_rows(folder, entry, shard_rows)
+        side_files.write_set_files(folder, manifest, rows, facts.dropped, title=facts.title)
+        (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def _write_tars(
+    folder: Path, splits: Mapping[Split, Iterable[Sample]], samples_per_shard: int
+) -> Iterator[tuple[ShardEntry, list[dict[str, Any]]]]:
+    """The tars one after another, numbered through the whole set so that no key occurs twice in it."""
+    number = 0
+    for split in SPLITS:
+        samples = iter(splits.get(split, ()))
+        while chunk := [*islice(samples, samples_per_shard)]:
+            placed = [
+                with_place(sample, key=f"{number:05d}{place:04d}", split=split) for place, sample in enumerate(chunk)
+            ]
+            entry = _write_tar(folder / f"{split}-{number:05d}.tar", placed, split)
+            yield entry, [json_values(sample) for sample in placed]
+            number += 1
+
+
+def _write_tar(path: Path, samples: Iterable[Sample], split: Split) -> ShardEntry:
+    from webdataset.writer import TarWriter  # pulls in torch where that is installed
+
+    count = 0
+    with path.open("wb") as file:
+        with TarWriter(file, encoder=False, mtime=0) as tar:
+            for sample in samples:
+                raw = encode(sample)
+                tar.write({"__key__": raw.key, **raw.members})
+                count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return ShardEntry(
+        name=path.name, split=split, samples=count, bytes=path.stat().st_size, sha256=file_digest(path)
+    )
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _manifest(shards: list[ShardEntry], rows: list[dict[str, Any]], facts: SetFacts) -> Manifest:
+    videos = {split: len({row["video_id"] for row in rows if row["split"] == split}) for split in SPLITS}
+    reasons = sorted(str(row["status"]) for row in facts.dropped)
+    return Manifest(
+        version=facts.version,
+        shards=tuple(shards),
+        videos=videos,
+        dropped={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+        settings=dict(facts.settings),
+    )
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A temporary folder beside `out` that takes its place when the block ends well, and vanishes otherwise."""
+    if out.exists() and not _is_ours(out):
+        raise CannotWrite(f"{out} holds something that is not a shard set: choose another --out, or empty it.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        folder.chmod(0o755)
+        yield folder
+        if out.exists():
+            old = folder.with_name(folder.name + "-old")
+            out.rename(old)
+            folder.rename(out)
+            shutil.rmtree(old)
+        else:
+            folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(out: Path) -> bool:
+    return out.is_dir() and ((out / MANIFEST_NAME).is_file() or not any(out.iterdir()))
