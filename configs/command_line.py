@@ -41,10 +41,10 @@ def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoRe
     except KeyboardInterrupt:
         errors.print("Interrupted. What was finished is kept: run the same command to go on.")
         sys.exit(INTERRUPTED)
-    except (ConfigError, *wrong_request) as error:
-        _show(errors, error, debug=debug)
-        sys.exit(2)
     except Exception as error:  # the border of the program: a person gets a sentence, never a bare traceback
+        if isinstance(error, (ConfigError, *wrong_request)):
+            _show(errors, error, debug=debug)
+            sys.exit(2)
         if not isinstance(error, OSError):
             errors.print(f"{type(error).__name__} (a bug, or a case we have not met; --debug shows where):", end=" ")
         _show(errors, error, debug=debug)

@@ -60,7 +60,9 @@ class Manifest:
         if not folder.is_dir():
             raise NotAShardSet(f"There is no folder {folder}: make a set with 'harvest shard --out {folder}'.")
         if not path.is_file():
-            raise NotAShardSet(f"{folder} holds no {MANIFEST_NAME}, so it is not a whole shard set: run 'harvest shard'.")
+            raise NotAShardSet(
+                f"{folder} holds no {MANIFEST_NAME}, so it is not a whole shard set: run 'harvest shard'."
+            )
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:

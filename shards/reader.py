@@ -51,7 +51,7 @@ def _members(path: Path) -> Iterator[dict[str, Any]]:
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, *, limit: int) -> bytes:
     if member.size > limit:
-        raise CorruptShard(f"Member {member.name!r} of {archive.name} is {member.size} bytes, over the limit.")
+        raise CorruptShard(f"Member {member.name!r} of {archive.name!r} is {member.size} bytes, over the limit.")
     file = archive.extractfile(member)
     assert file is not None  # a regular file has content
     return file.read()

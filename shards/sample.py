@@ -65,9 +65,7 @@ class Sample:
         return cls(image=image, **(values | known | {"caption": caption, "video_id": video_id}))
 
 
-JSON_FIELDS: dict[str, type] = {
-    name: kind for name, kind in get_type_hints(Sample).items() if name != "image"
-}
+JSON_FIELDS: dict[str, type] = {name: kind for name, kind in get_type_hints(Sample).items() if name != "image"}
 """Name and type of each JSON field, in the order in which they are written."""
 
 

@@ -1,10 +1,10 @@
 """The files beside the tars: rows for people and queries, counts for open_clip, an index for wids, the card.
 
-    sizes.json              open_clip: {"train-00000.tar": samples}
-    index.json              wids: its shard list with MD5 sums
-    _meta/00000.parquet     one row a sample of shard 00000; _meta/00000_stats.json its counts
-    _meta/dropped.parquet   one row a dropped candidate, `status` being the reason
-    README.md               the dataset card
+sizes.json              open_clip: {"train-00000.tar": samples}
+index.json              wids: its shard list with MD5 sums
+_meta/00000.parquet     one row a sample of shard 00000; _meta/00000_stats.json its counts
+_meta/dropped.parquet   one row a dropped candidate, `status` being the reason
+README.md               the dataset card
 """
 
 import hashlib

@@ -91,9 +91,7 @@ def _write_tar(path: Path, samples: Iterable[Sample], split: Split) -> ShardEntr
                 count += 1
         file.flush()
         os.fsync(file.fileno())
-    return ShardEntry(
-        name=path.name, split=split, samples=count, bytes=path.stat().st_size, sha256=file_digest(path)
-    )
+    return ShardEntry(name=path.name, split=split, samples=count, bytes=path.stat().st_size, sha256=file_digest(path))
 
 
 def file_digest(path: Path) -> str:
@@ -103,7 +101,9 @@ def file_digest(path: Path) -> str:
 
 
 def _manifest(shards: list[ShardEntry], rows: list[dict[str, Any]], facts: SetFacts) -> Manifest:
-    videos = {split: len({row["video_id"] for row in rows if row["split"] == split}) for split in SPLITS}
+    videos: dict[str, int] = {
+        split: len({row["video_id"] for row in rows if row["split"] == split}) for split in SPLITS
+    }
     reasons = sorted(str(row["status"]) for row in facts.dropped)
     return Manifest(
         version=facts.version,
