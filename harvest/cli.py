@@ -1,0 +1,112 @@
+"""The command `harvest`: parse, load the settings, call the verb, show what it says, set the exit code."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import configs
+from configs.command_line import EPILOG, ConfigName, Overrides, ShowConfig, run
+from harvest import views
+from harvest.config import HarvestConfig
+from harvest.errors import HarvestError, Reason, RequestError
+from shards.errors import ShardsError
+
+app = typer.Typer(
+    name="harvest",
+    help="Turn narrated video into paired image-text shards.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DEFAULT_WORK = Path("data/work")
+DEFAULT_SHARDS = Path("data/shards")
+
+Work = Annotated[Path, typer.Option(help="Where the videos' folders and the ledger lie.")]
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    run(app, wrong_request=(HarvestError, ShardsError))
+
+
+@app.command(epilog=EPILOG)
+def collect(
+    playlist: Annotated[str, typer.Option(help="A list of URLs and paths, one a line; or a folder, a file, a URL.")],
+    work: Work = DEFAULT_WORK,
+    only: Annotated[str, typer.Option(metavar="STAGE", help="Run one stage alone.")] = "",
+    retry: Annotated[str, typer.Option(metavar="REASON,...", help="Try these failures again.")] = "",
+    config: ConfigName = "default",
+    set_: Overrides = None,
+    show_config: ShowConfig = False,
+) -> None:
+    """Download, transcribe and pick key frames; what is done is not done again."""
+    from harvest.commands.collect import CollectRequest
+    from harvest.commands.collect import collect as verb
+
+    settings = configs.load(HarvestConfig, config, set_ or ())
+    if show_config:
+        print(configs.dump(settings), end="")  # noqa: T201  plain YAML, to be piped into a file
+        return
+    request = CollectRequest(playlist=playlist, work=work, config=settings, only=only, retry=_reasons(retry))
+    console = Console()
+    with views.CollectBars(console) as bars:
+        report = verb(request, bars)
+    views.show_collected(console, report)
+    raise typer.Exit(1 if report.failures else 0)
+
+
+@app.command(epilog=EPILOG)
+def shard(
+    work: Work = DEFAULT_WORK,
+    out: Annotated[Path, typer.Option(help="The folder of the set; an older set in it is replaced.")] = DEFAULT_SHARDS,
+    config: ConfigName = "default",
+    set_: Overrides = None,
+    show_config: ShowConfig = False,
+) -> None:
+    """Pair key frames with speech, filter, and write the shard set."""
+    from harvest.commands.shard import shard as verb
+
+    settings = configs.load(HarvestConfig, config, set_ or ())
+    if show_config:
+        print(configs.dump(settings), end="")  # noqa: T201
+        return
+    console = Console()
+    with views.ShardBars(console) as bars:
+        manifest = verb(work, out, settings, bars)
+    views.show_manifest(console, manifest, str(out))
+
+
+@app.command(epilog=EPILOG)
+def status(work: Work = DEFAULT_WORK) -> None:
+    """Show how far the videos of a work folder have come, and why some have not."""
+    from harvest.commands.status import status as verb
+
+    views.show_status(Console(), verb(work))
+
+
+@app.command(epilog=EPILOG)
+def validate(shards: Annotated[Path, typer.Argument(help="The folder of the set.")] = DEFAULT_SHARDS) -> None:
+    """Check a shard set against its manifest: digests, keys, counts, pictures, splits."""
+    from shards.validate import check_folder
+    from shards.validate import validate as check_shards
+
+    console = Console()
+    problems = check_folder(shards)
+    for entry, found in check_shards(shards):
+        console.print(f"{entry.name}: {'sound' if not found else f'{len(found)} problems'}")
+        problems += found
+    if views.show_problems(console, problems):
+        raise typer.Exit(1)
+    console.print(f"[green]{views.plain(str(shards))} is sound.[/]")
+
+
+def _reasons(text: str) -> frozenset[Reason]:
+    names = [name for name in text.replace(" ", "").split(",") if name]
+    unknown = [name for name in names if name not in set(Reason)]
+    if unknown:
+        raise RequestError(f"There is no reason {unknown[0]!r} to retry: choose among {', '.join(Reason)}.")
+    return frozenset(Reason(name) for name in names)

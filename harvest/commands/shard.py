@@ -1,0 +1,163 @@
+"""`harvest shard`: from finished folders to a shard set.
+
+    folders -> pairs -> filters -> split by video -> order by a hash -> shards.writer
+                           '-> dropped rows, with the reason
+
+Pictures are read when their sample is written; until then a sample is the record it comes from.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import harvest
+from configs import config_digest
+from harvest.config import HarvestConfig
+from harvest.errors import RequestError
+from harvest.filters import FILTERS, Filter
+from harvest.folder import VideoFolder, finished_ids
+from harvest.pairing import Pair, pair
+from harvest.records import Scenes, Transcript, Video
+from shards.manifest import Manifest
+from shards.sample import Sample, json_values
+from shards.split import Split, split_of
+from shards.writer import SetFacts, write_set
+
+SHAPING = ("pairing", "filters", "shard", "transcribe", "scenes", "download")
+"""The settings that tell how a set came about; the others say where and how fast."""
+
+
+class ShardView(Protocol):
+    """Who is shown the work as it goes on."""
+
+    def read(self, done: int, total: int) -> None: ...
+    def wrote(self, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A kept pair, waiting to be written."""
+
+    sample: Sample  # still without its picture
+    picture: Path
+
+
+def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Manifest:
+    """Write the set of all finished videos of `work` into `out`. Raises RequestError if there are none."""
+    ids = finished_ids(work)
+    if not ids:
+        raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
+    settings = shaping_settings(config)
+    planned: dict[Split, list[_Planned]] = {"train": [], "val": [], "test": []}
+    dropped: list[Mapping[str, Any]] = []
+    for number, video_id in enumerate(ids):
+        split = split_of(video_id, config.shard.split_shares)
+        for candidate, reason in _candidates(VideoFolder(work, video_id), config, split):
+            if reason is None:
+                planned[split].append(candidate)
+            else:
+                dropped.append(json_values(candidate.sample) | {"status": reason})
+        view.read(number + 1, len(ids))
+    total = sum(map(len, planned.values()))
+    if not total:
+        raise RequestError(
+            f"None of the {len(dropped)} candidate pairs of {work} passed the filters: {_count(dropped)}."
+        )
+    progress = _Progress(view, total)
+    return write_set(
+        out,
+        {split: progress.through(_ordered(candidates)) for split, candidates in planned.items()},
+        samples_per_shard=config.shard.samples_per_shard,
+        facts=SetFacts(title=config.shard.title, version=harvest.VERSION, dropped=tuple(dropped), settings=settings),
+    )
+
+
+def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
+    """The settings that shape a set, for its manifest and card."""
+    values = config.model_dump(mode="json")
+    return {name: values[name] for name in SHAPING}
+
+
+def _candidates(folder: VideoFolder, config: HarvestConfig, split: Split) -> Iterator[tuple[_Planned, str | None]]:
+    """Every candidate of one video with the first filter's reason to drop it, or None."""
+    video, transcript, scenes = folder.load(Video), folder.load(Transcript), folder.load(Scenes)
+    filters = [kind(config.filters) for kind in FILTERS.values()]
+    common = _common_fields(video, transcript, config) | {"split": split}
+    for candidate in pair(scenes, transcript, config.pairing):
+        sample = Sample.make(image=b"", video_id=video.id, **common, **_pair_fields(candidate))
+        yield _Planned(sample=sample, picture=folder.path / candidate.frame.file), _judge(filters, candidate)
+
+
+def _judge(filters: Sequence[Filter], candidate: Pair) -> str | None:
+    reasons = (judge.reason_to_drop(candidate) for judge in filters)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _common_fields(video: Video, transcript: Transcript, config: HarvestConfig) -> dict[str, Any]:
+    names = ("url", "extractor", "channel", "title", "license", "upload_date", "retrieved_at")
+    return {name: getattr(video, name) for name in names} | {
+        "language": transcript.language,
+        "asr_model": f"{transcript.engine}/{transcript.model}",
+        "caption_source": "asr",
+        "harvest_version": harvest.VERSION,
+        "config_sha": config_digest(config),
+    }
+
+
+def _pair_fields(candidate: Pair) -> dict[str, Any]:
+    words, frame = candidate.words, candidate.frame
+    return {
+        "caption": candidate.caption,
+        "width": frame.width,
+        "height": frame.height,
+        "scene_start": candidate.scene_start,
+        "scene_end": candidate.scene_end,
+        "frame_time": frame.time,
+        "speech_start": words[0].start if words else -1.0,
+        "speech_end": words[-1].end if words else -1.0,
+        "context_before": candidate.context_before,
+        "context_after": candidate.context_after,
+        "words": json.dumps([[word.text, word.start, word.end, word.probability] for word in words]),
+        "avg_logprob": round(candidate.avg_logprob, 4),
+        "no_speech_prob": candidate.no_speech_prob,
+        "compression_ratio": candidate.compression_ratio,
+        "sharpness": frame.sharpness,
+        "brightness": frame.brightness,
+        "dhash": frame.dhash,
+    }
+
+
+def _ordered(planned: Sequence[_Planned]) -> Iterator[Sample]:
+    """The samples with their pictures, in the order of a hash: neighbours come from different videos."""
+    for item in sorted(planned, key=_order):
+        image = item.picture.read_bytes()
+        yield dataclasses.replace(item.sample, image=image, sha256=hashlib.sha256(image).hexdigest())
+
+
+def _order(item: _Planned) -> bytes:
+    name = f"{item.sample.video_id}@{item.sample.frame_time:.3f}"
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _count(dropped: Sequence[Mapping[str, Any]]) -> str:
+    reasons = [str(row["status"]) for row in dropped]
+    return ", ".join(f"{reasons.count(reason)} {reason}" for reason in sorted(set(reasons)))
+
+
+class _Progress:
+    """Counts samples on their way to the writer."""
+
+    def __init__(self, view: ShardView, total: int) -> None:
+        self._view = view
+        self._total = total
+        self._done = 0
+
+    def through(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        for sample in samples:
+            yield sample
+            self._done += 1
+            self._view.wrote(self._done, self._total)

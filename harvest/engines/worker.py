@@ -1,0 +1,78 @@
+"""A worker: one process that runs one stage, video after video, until its pipe is closed.
+
+driver --Assignment--> worker --Outcome--> driver        (first of all the worker answers Ready or SetupFailed)
+"""
+
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from harvest.engines.base import Outcome
+from harvest.errors import HarvestError, Reason, StageError
+from harvest.folder import VideoFolder
+from harvest.stages.base import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One video to work on."""
+
+    video_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has loaded what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """The worker cannot work at all. `details` is "" when the message says all there is to say."""
+
+    message: str
+    details: str
+
+
+def work(connection: Connection, stage: Stage, work_folder: Path) -> None:
+    """The body of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interruption means
+    try:
+        stage.setup()
+    except HarvestError as error:
+        connection.send(SetupFailed(str(error), ""))
+        return
+    except Exception as error:
+        connection.send(SetupFailed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        return
+    connection.send(Ready())
+    while True:
+        try:
+            assignment = connection.recv()
+        except EOFError:  # the driver is done, or dead
+            return
+        connection.send(attempt(stage, VideoFolder(work_folder, assignment.video_id), assignment.fingerprint))
+
+
+def attempt(stage: Stage, folder: VideoFolder, fingerprint: str) -> Outcome:
+    """Run `stage` on one video and save its record. This is the border where any error becomes an Outcome."""
+    started = time.monotonic()
+    reason, message, details = None, "", ""
+    try:
+        folder.save(stage.run(folder), fingerprint)
+    except StageError as error:
+        reason, message = error.reason, str(error)
+    except Exception as error:
+        reason, message, details = Reason.FAILED, f"{type(error).__name__}: {error}", traceback.format_exc()
+    return Outcome(
+        video_id=folder.video_id,
+        stage=stage.name,
+        fingerprint=fingerprint,
+        reason=reason,
+        message=message,
+        details=details,
+        seconds=round(time.monotonic() - started, 3),
+    )

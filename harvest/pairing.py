@@ -1,0 +1,154 @@
+"""The words said around a key frame: records in, candidate pairs out; no file is touched.
+
+    scene   |----------------------------|            from cut to cut
+    stretch |-------------|--------------|            one key frame each
+    words   . aa bbb cc. dd ee ff. gg hh ii jj. kk    sentences, broken at the cuts
+            '--- 1 -----'---- 2 ---------'            each sentence goes to the stretch its centre lies in
+
+A word belongs to the scene its centre lies in, so nothing spoken over one picture is told of the next. Too
+short a caption grows by whole sentences of the same scene. What is said beyond is context, kept apart.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from configs import Config
+from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Word
+
+SENTENCE_END = re.compile(r"[.!?…。！？]['\")\]»”]*$")
+
+
+class PairingConfig(Config):
+    """How captions are cut out of speech."""
+
+    min_words: int = Field(default=8, ge=1)  # a shorter caption grows within its scene (MERLOT Reserve: 8 tokens)
+    max_words: int = Field(default=64, ge=1)  # a longer one keeps the sentences nearest the frame
+    context_words: int = Field(default=24, ge=0)  # on each side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A candidate sample: a key frame and the words said around it, perhaps none."""
+
+    frame: KeyFrame
+    scene_start: float
+    scene_end: float
+    words: tuple[Word, ...]
+    context_before: str
+    context_after: str
+    avg_logprob: float  # mean over the words of their segments' values; 0 without words
+    no_speech_prob: float  # worst of their segments; 1 without words
+    compression_ratio: float  # worst of their segments; 0 without words
+
+    @property
+    def caption(self) -> str:
+        return text_of(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A word with its place in the transcript and the segment whose scores it shares."""
+
+    place: int
+    word: Word
+    segment: Segment
+
+    @property
+    def centre(self) -> float:
+        return (self.word.start + self.word.end) / 2
+
+
+Sentence = Sequence[_Spoken]
+
+
+def pair(scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Iterator[Pair]:
+    """One candidate for each key frame, in the order of time."""
+    segmented = ((word, segment) for segment in transcript.segments for word in segment.words)
+    spoken = [_Spoken(place, word, segment) for place, (word, segment) in enumerate(segmented)]
+    for scene in scenes.scenes:
+        heard = [item for item in spoken if scene.start <= item.centre < scene.end]
+        yield from _pair_scene(scene, _sentences(heard), spoken, config)
+
+
+def text_of(words: Sequence[Word]) -> str:
+    """Words as a person would write them in a line."""
+    return " ".join(word.text for word in words)
+
+
+def _pair_scene(
+    scene: Scene, sentences: Sequence[Sentence], spoken: Sequence[_Spoken], config: PairingConfig
+) -> Iterator[Pair]:
+    owners = [_owner(scene, sentence) for sentence in sentences]
+    for number, frame in enumerate(scene.frames):
+        own = [place for place, owner in enumerate(owners) if owner == number]
+        chosen = _fit(own, sentences, frame, config)
+        heard = [item for place in chosen for item in sentences[place]]
+        yield _make_pair(scene, frame, heard, spoken, config)
+
+
+def _sentences(heard: Sequence[_Spoken]) -> list[Sentence]:
+    sentences: list[list[_Spoken]] = [[]]
+    for item in heard:
+        sentences[-1].append(item)
+        if SENTENCE_END.search(item.word.text):
+            sentences.append([])
+    return [sentence for sentence in sentences if sentence]
+
+
+def _owner(scene: Scene, sentence: Sentence) -> int:
+    """The number of the key frame in whose stretch the sentence's centre lies."""
+    centre = (sentence[0].word.start + sentence[-1].word.end) / 2
+    inside = [number for number, frame in enumerate(scene.frames) if centre < frame.end]
+    return inside[0] if inside else len(scene.frames) - 1
+
+
+def _fit(own: Sequence[int], sentences: Sequence[Sentence], frame: KeyFrame, config: PairingConfig) -> range:
+    """The run of sentences, by their places, that makes the caption: grown if too short, narrowed if too long."""
+    if not own:
+        return range(0)
+    first, last = own[0], own[-1]
+
+    def length() -> int:
+        return sum(len(sentence) for sentence in sentences[first : last + 1])
+
+    while length() < config.min_words and (first > 0 or last + 1 < len(sentences)):
+        if last + 1 < len(sentences):
+            last += 1
+        else:
+            first -= 1
+    while length() > config.max_words and last > first:
+        if _distance(sentences[first], frame) > _distance(sentences[last], frame):
+            first += 1
+        else:
+            last -= 1
+    return range(first, last + 1)
+
+
+def _distance(sentence: Sentence, frame: KeyFrame) -> float:
+    """Seconds from the frame to the nearest word of the sentence."""
+    return max(sentence[0].word.start - frame.time, frame.time - sentence[-1].word.end, 0.0)
+
+
+def _make_pair(
+    scene: Scene, frame: KeyFrame, heard: Sequence[_Spoken], spoken: Sequence[_Spoken], config: PairingConfig
+) -> Pair:
+    heard = heard[: config.max_words]  # a single endless sentence
+    segments = [item.segment for item in heard]
+    before = spoken[: heard[0].place] if heard else ()
+    after = spoken[heard[-1].place + 1 :] if heard else ()
+    nearest = itertools.islice(reversed(before), config.context_words)
+    return Pair(
+        frame=frame,
+        scene_start=scene.start,
+        scene_end=scene.end,
+        words=tuple(item.word for item in heard),
+        context_before=text_of([item.word for item in reversed([*nearest])]),
+        context_after=text_of([item.word for item in after[: config.context_words]]),
+        avg_logprob=sum(segment.avg_logprob for segment in segments) / len(segments) if segments else 0.0,
+        no_speech_prob=max((segment.no_speech_prob for segment in segments), default=1.0),
+        compression_ratio=max((segment.compression_ratio for segment in segments), default=0.0),
+    )

@@ -1,0 +1,46 @@
+"""What is said, word by word, with the recogniser's own scores."""
+
+from typing import ClassVar
+
+from harvest.asr import make_transcriber
+from harvest.asr.base import TranscribeConfig, Transcriber
+from harvest.errors import Reason, StageError
+from harvest.folder import VideoFolder
+from harvest.media.audio import read_audio
+from harvest.records import Record, Transcript, Video
+from harvest.stages.base import fingerprint
+from harvest.stages.download import media_path
+
+NOT_SHAPING = frozenset({"timeout_s", "threads", "device"})
+"""Settings that change where and how fast the words are found, not which."""
+
+
+class Transcribe:
+    """Video -> Transcript."""
+
+    name: ClassVar[str] = "transcribe"
+    record: ClassVar[type[Record]] = Transcript
+    after: ClassVar[tuple[str, ...]] = ("download",)
+    version: ClassVar[int] = 1
+
+    def __init__(self, config: TranscribeConfig) -> None:
+        self._config = config
+        self._transcriber: Transcriber | None = None
+
+    @property
+    def timeout_s(self) -> float:
+        return self._config.timeout_s
+
+    def fingerprint(self, upstream: str) -> str:
+        return fingerprint(self.version, self._config, upstream, ignore=NOT_SHAPING)
+
+    def setup(self) -> None:
+        self._transcriber = make_transcriber(self._config)
+
+    def run(self, folder: VideoFolder) -> Transcript:
+        assert self._transcriber is not None  # setup comes first
+        audio = read_audio(media_path(folder, folder.load(Video)))
+        (transcript,) = self._transcriber.transcribe([audio])
+        if not any(segment.words for segment in transcript.segments):
+            raise StageError(Reason.NO_SPEECH, "Nobody speaks, or not so that a word could be made out.")
+        return transcript

@@ -1,0 +1,165 @@
+"""What a person sees while `harvest` works, and the tables at the end. Nothing here decides anything.
+
+Everything from outside is escaped before it reaches the terminal: titles and messages are strangers' text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from harvest.commands.collect import CollectReport
+from harvest.commands.status import Status
+from harvest.engines import Outcome
+from harvest.ledger import Failure
+from shards.manifest import Manifest
+from shards.split import SPLITS
+
+MAX_ROWS = 20
+
+
+def plain(text: str, most: int = 160) -> str:
+    """A stranger's text on one line, without control signs, escaped for rich."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in text)
+    return escape(printable if len(printable) <= most else printable[: most - 1] + "…")
+
+
+class _Bars:
+    """Progress bars, as a context."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def _bar(self, name: str) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=0, note="")
+        return self._tasks[name]
+
+
+class CollectBars(_Bars):
+    """A bar a stage; where there is no terminal, a line for every failure and every tenth video."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._failed: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()
+        self._planned: Counter[str] = Counter()
+
+    def planned(self, stage: str) -> None:
+        self._planned[stage] += 1
+        self._progress.update(self._bar(stage), total=self._planned[stage])
+
+    def ended(self, outcome: Outcome) -> None:
+        self._ended[outcome.stage] += 1
+        self._failed[outcome.stage] += outcome.reason is not None
+        note = f"[red]{self._failed[outcome.stage]} failed[/]" if self._failed[outcome.stage] else ""
+        self._progress.update(self._bar(outcome.stage), completed=self._ended[outcome.stage], note=note)
+        if outcome.reason is not None:
+            self._console.print(
+                f"[red]failed[/] {outcome.video_id} {outcome.stage}: [bold]{outcome.reason}[/] {plain(outcome.message)}"
+            )
+        elif not self._console.is_terminal and self._ended[outcome.stage] % 10 == 0:
+            self._console.print(f"{outcome.stage}: {self._ended[outcome.stage]} of {self._planned[outcome.stage]}")
+
+
+class ShardBars(_Bars):
+    """One bar for reading folders, one for writing samples."""
+
+    def read(self, done: int, total: int) -> None:
+        self._progress.update(self._bar("read"), completed=done, total=total)
+
+    def wrote(self, done: int, total: int) -> None:
+        self._progress.update(self._bar("write"), completed=done, total=total)
+
+
+def show_collected(console: Console, report: CollectReport) -> None:
+    """The outcome of `collect`."""
+    failed = len(report.failures)
+    console.print(
+        f"{report.videos} videos: [green]{report.done_now} done now[/], {report.done_before} done before, "
+        + (f"[red]{failed} failed[/]." if failed else "none failed.")
+    )
+    if failed:
+        show_failures(console, [*report.failures.values()])
+
+
+def show_failures(console: Console, failures: Sequence[Failure]) -> None:
+    """Which videos failed, where and why."""
+    counts = Counter(str(failure.reason) for failure in failures)
+    table = Table(title="Failed: " + ", ".join(f"{count} {reason}" for reason, count in counts.most_common()))
+    for column in ("video", "stage", "reason", "tries", "what happened"):
+        table.add_column(column, overflow="fold")
+    for failure in failures[:MAX_ROWS]:
+        what = f"{plain(failure.message)}\n[dim]{plain(failure.url)}[/]"
+        table.add_row(failure.video_id, failure.stage, str(failure.reason), str(failure.attempts), what)
+    console.print(table)
+    if len(failures) > MAX_ROWS:
+        console.print(f"... and {len(failures) - MAX_ROWS} more.")
+
+
+def show_status(console: Console, status: Status) -> None:
+    """The state of a work folder."""
+    console.print(f"{status.videos} videos, {status.finished} finished.")
+    table = Table()
+    for column in ("stage", "done", "failed", "hours spent"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for stage, done in status.done_by_stage.items():
+        failed = sum(failure.stage == stage for failure in status.failures)
+        table.add_row(stage, str(done), str(failed), f"{status.seconds_by_stage.get(stage, 0) / 3600:.2f}")
+    console.print(table)
+    if status.failures:
+        show_failures(console, status.failures)
+
+
+def show_manifest(console: Console, manifest: Manifest, out: str) -> None:
+    """What a shard set holds."""
+    table = Table(title=f"{manifest.samples()} pairs in {plain(out)}")
+    for column in ("split", "videos", "pairs", "shards", "MiB"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for split in SPLITS:
+        shards = manifest.of_split(split)
+        size = sum(shard.bytes for shard in shards) / 2**20
+        table.add_row(
+            split, str(manifest.videos.get(split, 0)), str(manifest.samples(split)), str(len(shards)), f"{size:.1f}"
+        )
+    console.print(table)
+    if manifest.dropped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+        console.print(f"Dropped: {reasons} (kept as rows in _meta/dropped.parquet).")
+
+
+def show_problems(console: Console, problems: Iterable[str]) -> int:
+    """Problems of a shard set, one a line; returns how many there are."""
+    count = 0
+    for problem in problems:
+        count += 1
+        if count <= MAX_ROWS:
+            console.print(f"[red]problem[/] {plain(problem, most=400)}")
+    if count > MAX_ROWS:
+        console.print(f"... and {count - MAX_ROWS} more.")
+    return count

@@ -1,0 +1,258 @@
+"""The one place that calls yt-dlp, through its API and an allow-list of parameters.
+
+No user configuration, plugins, external programs other than ffmpeg for merging, cookies or `file:` addresses.
+What goes wrong comes out as StageError with a typed reason.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harvest.errors import Reason, StageError
+from harvest.network import PrivateAddressError, public_addresses_only
+
+if TYPE_CHECKING:
+    import yt_dlp
+
+logger = logging.getLogger(__name__)
+
+BASE_PARAMETERS: Mapping[str, Any] = {
+    "quiet": True,
+    "noprogress": True,
+    "no_color": True,
+    "cachedir": False,
+    "noplaylist": True,
+    "retries": 3,
+    "fragment_retries": 3,
+    "extractor_retries": 2,
+    "socket_timeout": 20,
+    "enable_file_urls": False,
+    "fixup": "never",
+}
+
+PATTERNS: tuple[tuple[str, Reason], ...] = (
+    (r"confirm you.?re not a bot|unusual traffic|captcha|cloudflare anti-bot", Reason.BOT_CHECK),
+    (r"confirm your age|age.restricted|inappropriate for some users", Reason.AGE_GATE),
+    (r"private video|is private|members.only|join this channel|sign in|log ?in|registered users", Reason.PRIVATE),
+    (r"not available (in|from) your (country|location|region)|geo.?restrict|blocked it in your country", Reason.GEO_BLOCKED),
+    (r"too many requests|rate.?limit", Reason.RATE_LIMITED),
+    (r"larger than max-filesize", Reason.TOO_LARGE),
+    (r"live event will begin|premieres in|is not currently live|livestream", Reason.LIVE),
+    (r"removed|unavailable|no longer available|does not exist|not found|terminated|deleted", Reason.GONE),
+    (r"unsupported url|no video formats found|requested format is not available", Reason.UNSUPPORTED),
+    (r"timed out|timeout|connection|temporary failure|resolve|unreachable|reset by peer|ssl|read error|incomplete",
+     Reason.NETWORK),
+)  # fmt: skip
+"""Checked in this order against the message, when the exception itself does not tell."""
+
+STATUS_REASONS: Mapping[int, Reason] = {
+    401: Reason.PRIVATE,
+    403: Reason.FORBIDDEN,
+    404: Reason.GONE,
+    410: Reason.GONE,
+    429: Reason.RATE_LIMITED,
+    451: Reason.GEO_BLOCKED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A video, or a further list, that a page leads to."""
+
+    site: str  # yt-dlp's name of the extractor
+    id: str  # the site's own id of the video, "" if it has none
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A downloaded file and the facts of its page that we keep. Unknown facts are ""."""
+
+    path: Path
+    url: str
+    extractor: str
+    title: str
+    channel: str
+    license: str
+    upload_date: str  # YYYY-MM-DD
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What may be fetched."""
+
+    format: str  # yt-dlp's format selection
+    max_bytes: int
+    max_duration_s: float
+    allow_private: bool
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is a web address; nothing else is ever given to yt-dlp."""
+    return re.match(r"https?://", text, re.IGNORECASE) is not None
+
+
+def single_video(url: str) -> Found | None:
+    """The video that `url` names by its form alone, without asking the network; None if that takes a look."""
+    with _environment():
+        from yt_dlp.extractor import gen_extractor_classes
+
+        extractor = next(found for found in gen_extractor_classes() if found.suitable(url))
+    if getattr(extractor, "_RETURN_TYPE", None) != "video":
+        return None
+    return Found(site=extractor.ie_key(), id=extractor.get_temp_id(url) or "", url=url)
+
+
+def entries(url: str, *, allow_private: bool) -> Iterator[Found]:
+    """The entries of a playlist, channel or page, one level deep; `url` itself if the page is a single video."""
+    with _session({}, allow_private=allow_private) as session:
+        result = session.extract_info(url, download=False, process=False) or {}
+        kind = result.get("_type", "video")
+        if kind in ("url", "url_transparent"):
+            yield _found(result, url)
+        elif kind == "video":
+            yield Found(
+                site=str(result.get("extractor_key", "")), id=_text(result, "id"), url=url, title=_text(result, "title")
+            )
+        else:
+            for entry in result.get("entries") or ():
+                yield _found(entry, url)
+
+
+def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:
+    """Download one video into `folder`. Raises StageError."""
+    parameters = {
+        "format": limits.format,
+        "outtmpl": {"default": str(folder / "media.%(ext)s")},
+        "max_filesize": limits.max_bytes,
+        "match_filter": _refuse_unwanted(limits),
+        "overwrites": True,
+        "ffmpeg_location": _ffmpeg_location(),
+    }
+    with _session(parameters, allow_private=limits.allow_private) as session:
+        info = session.extract_info(url, download=True) or {}
+    if info.get("_type") in ("playlist", "multi_video"):
+        videos = [entry for entry in info.get("entries") or () if entry]
+        if len(videos) != 1:
+            raise StageError(Reason.UNSUPPORTED, f"{url} holds {len(videos)} videos where one was expected.")
+        info = videos[0]
+    files = sorted(path for path in folder.iterdir() if path.stem == "media" and not path.name.endswith(".part"))
+    if not files:
+        raise StageError(Reason.TOO_LARGE, f"{url} is larger than {limits.max_bytes >> 20} MiB (download.max_mib).")
+    return Fetched(
+        path=files[0],
+        url=_text(info, "webpage_url") or url,
+        extractor=_text(info, "extractor_key").lower(),
+        title=_text(info, "title"),
+        channel=_text(info, "channel") or _text(info, "uploader"),
+        license=_text(info, "license"),
+        upload_date=re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", _text(info, "upload_date")),
+        language=_text(info, "language"),
+    )
+
+
+def _found(entry: Mapping[str, Any], page: str) -> Found:
+    """An entry of a list; one that carries the media itself is known by the link to it."""
+    formats = entry.get("formats") or [{}]
+    url = entry.get("url") or formats[-1].get("url") or entry.get("webpage_url") or page
+    site = entry.get("ie_key") or entry.get("extractor_key") or ""
+    return Found(site=str(site), id=_text(entry, "id"), url=str(url), title=_text(entry, "title"))
+
+
+def _text(info: Mapping[str, Any], name: str) -> str:
+    value = info.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _refuse_unwanted(limits: FetchLimits) -> Any:
+    """yt-dlp's `match_filter`: called when the facts are known and before anything is downloaded."""
+
+    def refuse(info: Mapping[str, Any], *, incomplete: bool = False) -> None:
+        if info.get("is_live"):
+            raise StageError(Reason.LIVE, "The stream is live: it can be collected when it has ended.")
+        duration = info.get("duration")
+        if duration and duration > limits.max_duration_s and not incomplete:
+            raise StageError(
+                Reason.TOO_LONG,
+                f"The video lasts {duration:.0f} s, over download.max_duration_s={limits.max_duration_s:.0f}.",
+            )
+
+    return refuse
+
+
+@contextmanager
+def _session(parameters: Mapping[str, Any], *, allow_private: bool) -> Iterator["yt_dlp.YoutubeDL"]:
+    with _environment(), public_addresses_only(enabled=not allow_private):
+        import yt_dlp
+
+        try:
+            with yt_dlp.YoutubeDL({**BASE_PARAMETERS, **parameters, "logger": logger.getChild("yt_dlp")}) as session:
+                yield session
+        except StageError:
+            raise
+        except (yt_dlp.utils.YoutubeDLError, OSError) as error:
+            raise _typed(error) from error
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """yt-dlp imports every plugin it finds unless this is set."""
+    before = os.environ.get("YTDLP_NO_PLUGINS")
+    os.environ["YTDLP_NO_PLUGINS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["YTDLP_NO_PLUGINS"]
+        else:
+            os.environ["YTDLP_NO_PLUGINS"] = before
+
+
+def _typed(error: BaseException) -> StageError:
+    """The StageError for what yt-dlp raised: by the innermost cause that says more, else by its words."""
+    message = re.sub(r"\s+", " ", str(error)).removeprefix("ERROR: ").split("; please report this issue")[0]
+    for cause in _causes(error):
+        if isinstance(cause, StageError):
+            return cause
+        if isinstance(cause, PrivateAddressError):
+            return StageError(Reason.PRIVATE_ADDRESS, f"Refused: {cause}.")
+        status = getattr(cause, "status", None)
+        if isinstance(status, int) and status >= 400:
+            reason = STATUS_REASONS.get(status, Reason.NETWORK if status >= 500 else Reason.FORBIDDEN)
+            return StageError(reason, message)
+    for pattern, reason in PATTERNS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return StageError(reason, message)
+    return StageError(Reason.FAILED, message)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and everything it wraps; yt-dlp keeps causes in attributes of its own."""
+    pending, seen = [error], set()
+    while pending:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        wrapped = [
+            current.__cause__,
+            current.__context__,
+            getattr(current, "cause", None),
+            getattr(current, "reason", None),
+        ]
+        wrapped += list(getattr(current, "exc_info", None) or ())
+        pending += [cause for cause in wrapped if isinstance(cause, BaseException)]
+
+
+def _ffmpeg_location() -> str:
+    from harvest.media.audio import ffmpeg_executable
+
+    return ffmpeg_executable()
