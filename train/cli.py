@@ -1,0 +1,96 @@
+"""The command `train`: parses, calls the verb, prints. All work is in train/commands/."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, ShowConfig, run
+from configs.loading import dump, load
+from shards.errors import ShardsError
+from train.commands import evaluate, pretrain
+from train.config import TrainConfig
+from train.errors import Diverged, RequestError
+
+DEFAULT_CONFIG = "tiny"
+
+app = typer.Typer(
+    help="Pre-train a vision-and-language transformer on shards, and evaluate it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Shards = Annotated[Path | None, typer.Option("--shards", metavar="DIR", help="Folder of a shard set.")]
+
+
+@app.command("pretrain", epilog=EPILOG)
+def pretrain_command(
+    shards: Shards = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; else a new one in runs/.")] = None,
+    config: ConfigName = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
+    overrides: Overrides = None,
+    show_config: ShowConfig = False,
+) -> None:
+    """Learn from a set's train split by hiding words and patches and rebuilding them."""
+    console = Console(stderr=True, highlight=False)
+    if resume and config is not None:
+        raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
+    if resume:
+        request = pretrain.resume_request(shards, out, overrides or [])
+    else:
+        settings = load(TrainConfig, config or DEFAULT_CONFIG, overrides or [])
+        if show_config:
+            typer.echo(dump(settings), nl=False)
+            return
+        request = pretrain.new_request(shards, out, settings)
+    if show_config:
+        typer.echo(dump(request.config), nl=False)
+        return
+    _pretrain(request, console)
+
+
+def _pretrain(request: pretrain.Request, console: Console) -> None:
+    again = f"train pretrain --resume --out {request.run}"
+    try:
+        state = pretrain.pretrain(request, console)
+    except Diverged as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    steps = request.config.trainer.steps
+    if state.step < steps:
+        console.print(f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: {again}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
+    console.print(f"Trained {state.step} steps. The run is in {request.run}; evaluate it with:", soft_wrap=True)
+    console.print(f"  train eval --task retrieval --checkpoint {request.run}", soft_wrap=True)
+
+
+@app.command("eval", epilog=EPILOG)
+def evaluate_command(
+    task: Annotated[str, typer.Option(help=f"What to evaluate: {', '.join(evaluate.TASKS)}.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A run, or one of its checkpoints; else the newest run in runs/.")
+    ] = None,
+    shards: Shards = None,
+    split: Annotated[str | None, typer.Option(help="train, val or test; else test.")] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(help=f"May be repeated: {', '.join(evaluate.ROUTES)}; else all of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The scores; else scores.json in the run.")] = None,
+) -> None:
+    """Score a trained model on samples it has not seen."""
+    request = evaluate.Request(
+        task=task, checkpoint=checkpoint, shards=shards, split=split, routes=route or (), out=out
+    )
+    report = evaluate.evaluate(request)
+    console = Console(highlight=False)
+    console.print(evaluate.table(report))
+    for path in report.paths:
+        console.print(f"{path}", soft_wrap=True)
+
+
+def main() -> None:
+    run(app, wrong_request=(RequestError, ShardsError))

@@ -1,0 +1,195 @@
+"""`train pretrain`: builds tokenizer, model, objective, stream and sinks, and lets the trainer run."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from configs.loading import dump, load
+from shards.manifest import Manifest
+from shards.reader import read_shard
+from train import runs
+from train.batch import Batch
+from train.checkpoint import Checkpoint, TrainState, Writer, restore_generator
+from train.commands.assembly import chosen_device, evaluation_batches, make_model, shards_of
+from train.config import TrainConfig
+from train.data.collate import Collate
+from train.data.loader import Reading
+from train.data.loader import load as load_batches
+from train.data.order import Position, ShuffledOrder
+from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
+from train.errors import RequestError
+from train.evaluation.retrieval import Retrieval
+from train.metrics import JsonLines, Tee, TensorBoard
+from train.models.initialise import start_from_vit
+from train.models.vilt import Vilt
+from train.objectives.base import Objective, Together
+from train.objectives.config import ObjectiveConfig
+from train.objectives.contrastive import Contrastive
+from train.objectives.losses import inverse_document_frequency
+from train.objectives.masked import MaskedModeling
+from train.optim import make_optimizer
+from train.progress import progress_sink
+from train.trainer import Parts, Trainer
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SHARDS = Path("data/shards")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be trained, and where it is kept."""
+
+    shards: Path
+    run: Path
+    config: TrainConfig
+    resumed: Checkpoint | None
+
+
+def new_request(shards: Path | None, out: Path | None, config: TrainConfig) -> Request:
+    """A run from the start; its folder is taken here."""
+    shards = shards or DEFAULT_SHARDS
+    shards_of(shards, Manifest.load(shards), "train")
+    run = out or runs.next_free_run()
+    runs.claim(run)
+    return Request(shards=shards, run=run, config=config, resumed=None)
+
+
+def resume_request(shards: Path | None, out: Path | None, overrides: list[str]) -> Request:
+    """Go on with a run where its last checkpoint stands, with its own settings and `overrides`."""
+    run = out or runs.newest_run()
+    checkpoint = Checkpoint.open(runs.checkpoint_of(run))
+    config = load(TrainConfig, checkpoint.settings, overrides)
+    shards = shards or Path(checkpoint.state.shards)
+    if Manifest.load(shards).digest != checkpoint.state.shards_digest:
+        raise RequestError(
+            f"{run} was trained on another set than {shards} now holds, so its place in the data means nothing there: "
+            "give the set it was trained on with --shards, or start a new run."
+        )
+    return Request(shards=shards, run=run, config=config, resumed=checkpoint)
+
+
+def pretrain(request: Request, console: Console) -> TrainState:
+    """Train to the last step, or until interrupted."""
+    config = request.config
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    manifest = Manifest.load(request.shards)
+    (request.run / "config.yaml").write_text(dump(config), encoding="utf-8")
+    runs.write_versions(request.run)
+    start = request.resumed.state if request.resumed else _first_state(request.shards, manifest)
+    tokenizer, model = _tokenizer_and_model(request, manifest)
+    optimizer = make_optimizer(model, config.optim)
+    masks = torch.Generator().manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # dropout draws from torch's own generator
+    if request.resumed:
+        request.resumed.load_optimizer(model, optimizer)
+        restore_generator(masks, start.random_states["masks"])
+        restore_generator(torch.default_generator, start.random_states["torch"])
+    sink = Tee(
+        [
+            JsonLines(request.run, after_step=start.step),
+            TensorBoard(request.run, after_step=start.step),
+            progress_sink(console, done=start.step, steps=config.trainer.steps),
+        ]
+    )
+    parts = Parts(
+        model=model,
+        optimizer=optimizer,
+        objective=_objective(config.objective, tokenizer),
+        masks=masks,
+        batches=_training_batches(request, manifest, tokenizer, start.position),
+        evaluate=_evaluation(request, manifest, tokenizer, model),
+        sink=sink,
+        writer=Writer(
+            folder=request.run / runs.CHECKPOINTS, settings=dump(config), tokenizer=tokenizer, keep=config.trainer.keep
+        ),
+    )
+    try:
+        return Trainer(config.trainer, config.optim, parts).fit(start)
+    finally:
+        sink.close()
+
+
+def _first_state(shards: Path, manifest: Manifest) -> TrainState:
+    return TrainState(
+        step=0,
+        position=Position(),
+        shards=str(shards.resolve()),
+        shards_digest=manifest.digest,
+        random_states={},
+    )
+
+
+def _tokenizer_and_model(request: Request, manifest: Manifest) -> tuple[Tokenizer, Vilt]:
+    config = request.config
+    device = chosen_device(config.trainer.device)
+    if request.resumed:
+        tokenizer = request.resumed.tokenizer
+        model = make_model(config, tokenizer)
+        request.resumed.load_model(model)
+        return tokenizer, model.to(device)
+    captions = list(_captions(request.shards, manifest))
+    tokenizer = make_tokenizer(config.tokenizer, captions)
+    model = make_model(config, tokenizer)
+    documents_V = count_pieces(tokenizer, captions, length=config.data.text_length)
+    model.bag_head.idf_V.copy_(
+        inverse_document_frequency(documents_V, captions=len(captions), special=tokenizer.special)
+    )
+    if config.model.start_from:
+        start_from_vit(model, config.model.start_from)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    logger.info(
+        "%d captions, %d pieces; a model of %.1f million parameters on %s",
+        len(captions), tokenizer.vocabulary, parameters / 1e6, device,
+    )
+    return tokenizer, model.to(device)
+
+
+def _captions(folder: Path, manifest: Manifest) -> Iterator[str]:
+    for shard in manifest.of_split("train"):
+        for raw in read_shard(folder / shard.name):
+            yield raw.members.get("txt", b"").decode("utf-8")
+
+
+def _objective(config: ObjectiveConfig, tokenizer: Tokenizer) -> Objective:
+    objectives: list[Objective] = [MaskedModeling(config, config.weights, mask_token=tokenizer.mask)]
+    if config.contrastive.weight:
+        objectives.append(Contrastive(config.contrastive))
+    return Together(objectives)
+
+
+def _training_batches(
+    request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position
+) -> Iterator[Batch]:
+    config = request.config
+    shards = shards_of(request.shards, manifest, "train")
+    reading = Reading(
+        folder=request.shards,
+        order=ShuffledOrder(shards=shards, shards_per_group=config.data.shards_per_group, seed=config.seed),
+        epoch_size=manifest.samples("train"),
+        batch_size=config.data.batch_size,
+        start=start,
+    )
+    collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=True)
+    return load_batches(reading, collate, workers=config.data.workers)
+
+
+def _evaluation(
+    request: Request, manifest: Manifest, tokenizer: Tokenizer, model: Vilt
+) -> Callable[[], Mapping[str, float]] | None:
+    """Retrieval on the val split, as the trainer calls it; None where that split is empty."""
+    if not manifest.samples("val"):
+        return None
+    task = Retrieval(routes=["dual"], mask_token=tokenizer.mask)
+
+    def evaluate() -> Mapping[str, float]:
+        batches = evaluation_batches(request.shards, manifest, "val", config=request.config, tokenizer=tokenizer)
+        found = task.run(model, batches).figures
+        return {f"val/{name}": value for name, value in found.items() if name.startswith("dual.")}
+
+    return evaluate

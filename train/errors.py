@@ -1,0 +1,43 @@
+"""What can go wrong in training and evaluation.
+
+TrainError
+├── RequestError            the request cannot be met as it stands: exit code 2
+│   ├── RunFolderError      a run's folder is taken, missing, or holds no checkpoint
+│   ├── CheckpointError     a folder that is not a whole checkpoint, or does not fit this model
+│   ├── DataError           a shard set that has nothing to learn from, or an image that cannot be decoded
+│   ├── TokenizerError      no tokenizer of that name, or one that cannot serve
+│   └── InitialisationError weights to start from that are missing or of another shape
+└── Diverged                the loss is no longer a number: exit code 1
+"""
+
+
+class TrainError(Exception):
+    """Base of this package's errors. The message is the sentence to show."""
+
+
+class RequestError(TrainError):
+    """What was asked for cannot be done as it stands."""
+
+
+class RunFolderError(RequestError):
+    """A run's folder is taken, missing, or holds no checkpoint."""
+
+
+class CheckpointError(RequestError):
+    """A folder is not a whole checkpoint, or does not fit this model."""
+
+
+class DataError(RequestError):
+    """A shard set cannot be learnt from."""
+
+
+class TokenizerError(RequestError):
+    """A tokenizer is missing or cannot serve."""
+
+
+class InitialisationError(RequestError):
+    """The weights to start from are missing or of another shape."""
+
+
+class Diverged(TrainError):
+    """The loss is no longer a number."""

@@ -1,0 +1,83 @@
+"""What is read from the encoder's output: pieces, bags of words, patches, and the shared embedding."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from train.models.embeddings import Positions, gather_rows, places, sincos_grid
+from train.models.layers import blocks
+
+
+class TokenHead(nn.Module):
+    """Vectors to logits over the vocabulary, with the text embedding's own matrix. Hand it hidden slots only."""
+
+    def __init__(self, *, width: int, vocabulary: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.bias_V = nn.Parameter(torch.zeros(vocabulary))
+
+    def forward(self, vectors_RHD: Tensor, pieces_VD: Tensor) -> Tensor:
+        return F.linear(self.norm(F.gelu(self.dense(vectors_RHD))), pieces_VD, self.bias_V)
+
+
+class BagHead(nn.Module):
+    """One vector a row to logits over the words its caption may hold, in any order.
+
+    `idf_V` weighs a word by how rare it is in the training captions, special pieces by nothing. It belongs to the
+    weights: a bag cannot be scored without it.
+    """
+
+    idf_V: Tensor
+
+    def __init__(self, *, width: int, vocabulary: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.words = nn.Linear(width, vocabulary)
+        self.register_buffer("idf_V", torch.ones(vocabulary))
+
+    def forward(self, vectors_RD: Tensor) -> Tensor:
+        logits: Tensor = self.words(self.norm(vectors_RD))
+        return logits
+
+
+class Projection(nn.Module):
+    """A vector to a point on the unit sphere that images and texts share."""
+
+    def __init__(self, *, width: int, shared: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, shared, bias=False)
+
+    def forward(self, vectors_RD: Tensor) -> Tensor:
+        return F.normalize(self.linear(self.norm(vectors_RD)), dim=-1)
+
+
+class PatchDecoder(nn.Module):
+    """A light transformer that rebuilds the hidden patches from what the encoder saw.
+
+        encoded slots + one query for every hidden patch, at its place -> blocks -> numbers of the hidden patches
+    """
+
+    def __init__(self, *, width: int, inner: int, depth: int, heads: int, patches: int, numbers: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(width, inner)
+        self.query_D = nn.Parameter(torch.zeros(inner))
+        kind: Positions = "sincos"  # fixed: the query tells the place by nothing else, from the first step on
+        self.places_ND = places(patches, inner, kind, sincos_table=sincos_grid)
+        self.blocks = blocks(width=inner, depth=depth, heads=heads)
+        self.norm = nn.LayerNorm(inner)
+        self.numbers = nn.Linear(inner, numbers)
+
+    def forward(self, encoded_RTD: Tensor, attend_RT: Tensor | None, hidden_RM: Tensor) -> Tensor:
+        """Numbers (R, M, P) of the patches at the places `hidden_RM`; slots where `attend_RT` is False are passed over."""
+        places_RND = self.places_ND.expand(encoded_RTD.shape[0], -1, -1)
+        queries_RMD = self.query_D + gather_rows(places_RND, hidden_RM)
+        slots = torch.cat([self.narrow(encoded_RTD), queries_RMD], dim=1)
+        attend = None
+        if attend_RT is not None:
+            attend = F.pad(attend_RT, (0, queries_RMD.shape[1]), value=True)[:, None, None, :]
+        for block in self.blocks:
+            slots = block(slots, attn_mask=attend)
+        numbers: Tensor = self.numbers(self.norm(slots[:, -queries_RMD.shape[1] :]))
+        return numbers

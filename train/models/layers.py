@@ -1,0 +1,58 @@
+"""Transformer blocks, from timm: the one module that imports it.
+
+timm cannot be imported without torchvision, and the package index's torchvision is linked to CUDA: beside a CPU-only
+torch its import fails because two operators do not exist. They are never called here, so declaring them is enough.
+"""
+
+import importlib
+import sys
+
+import torch
+from torch import nn
+
+
+def _import_torchvision() -> object:
+    """Import torchvision, declaring the operators it misses if, and only if, it cannot be imported without.
+
+    Returns what must be kept alive for the declarations to last.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]  # half loaded
+        declared = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):
+            declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        importlib.import_module("torchvision")
+        return declared
+    return None
+
+
+_TORCHVISION = _import_torchvision()
+
+import timm  # noqa: E402  # only now can it be imported
+from timm.models.vision_transformer import Block  # noqa: E402
+
+
+def blocks(*, width: int, depth: int, heads: int, mlp_ratio: float = 4.0, dropout: float = 0.0) -> nn.ModuleList:
+    """`depth` pre-norm blocks; each takes x_BTD and an optional mask of the slots that may be attended to."""
+    return nn.ModuleList(
+        Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, proj_drop=dropout, norm_layer=_norm) for _ in range(depth)
+    )
+
+
+def timm_weights(name: str) -> dict[str, torch.Tensor]:
+    """The pre-trained weights timm has under `name`; downloads them. Raises whatever timm and its hub raise."""
+    model = timm.create_model(name, pretrained=True, num_classes=0)
+    return dict(model.state_dict())
+
+
+def timm_knows(name: str) -> bool:
+    return bool(timm.is_model(name.partition(".")[0]))
+
+
+def _norm(width: int, **placement: object) -> nn.LayerNorm:
+    return nn.LayerNorm(width, eps=1e-6)  # ViT's epsilon, so that its checkpoints mean the same here

@@ -1,0 +1,184 @@
+"""What is hidden from the model: the mask plan, drawn anew for every batch from an explicit generator.
+
+    mode          share   the encoder sees                                  it must rebuild
+    joint          .50    1 - r_v of the patches, text with r_t hidden      what is hidden of both
+    text_hidden    .20    all patches, every text slot [MASK]               the caption, from the image alone
+    image_hidden   .20    text with little hidden, no patch at all          the image, from the text alone
+    text_only      .05    text with some hidden                             its hidden pieces
+    image_only     .05    1 - r_v of the patches                            its hidden patches
+
+Rows are dealt to modes by quota in random order, so every batch holds all modes and all shapes stay the same from
+step to step. No mode hides both modalities.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BeforeValidator, Field, model_validator
+from torch import Tensor
+
+from configs.loading import Config
+
+
+class Mode(StrEnum):
+    """What a row of the batch is used for."""
+
+    JOINT = "joint"
+    TEXT_HIDDEN = "text_hidden"
+    IMAGE_HIDDEN = "image_hidden"
+    TEXT_ONLY = "text_only"
+    IMAGE_ONLY = "image_only"
+
+
+class ModeShares(Config):
+    """Share of a batch's rows in each mode; `unpaired` is halved between text only and image only."""
+
+    joint: float = Field(0.5, ge=0)
+    text_hidden: float = Field(0.2, ge=0)
+    image_hidden: float = Field(0.2, ge=0)
+    unpaired: float = Field(0.1, ge=0)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "ModeShares":
+        if abs(self.joint + self.text_hidden + self.image_hidden + self.unpaired - 1) > 1e-6:
+            raise ValueError("the shares of the modes must sum to 1")
+        return self
+
+
+def _word(value: object) -> object:
+    """YAML reads a bare `off` as False."""
+    return {False: "off", True: "both"}.get(value, value) if isinstance(value, bool) else value
+
+
+class MaskConfig(Config):
+    """Settings of the draw."""
+
+    alternate: Annotated[Literal["off", "both"], BeforeValidator(_word)] = "both"  # off: every row is joint
+    shares: ModeShares = ModeShares()
+    text_ratio: tuple[float, float] = (0.3, 0.75)  # r_t is drawn evenly between these, a row
+    image_ratio: float = Field(0.75, gt=0, lt=1)  # r_v
+    seen_text_ratio: tuple[float, float] = (0.0, 0.15)  # of the text an image is rebuilt from
+    lone_text_ratio: tuple[float, float] = (0.15, 0.5)  # of text without an image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModePlan:
+    """What is hidden in the rows of one mode. None for a modality the rows do not have."""
+
+    mode: Mode
+    rows_R: Tensor  # places in the batch
+    hidden_RL: Tensor | None  # True: the piece is replaced by [MASK]
+    text_budget: int  # pieces that can be hidden in a row at most: the same in every batch
+    shown_RK: Tensor | None  # places of the patches the encoder sees
+    hidden_RM: Tensor | None  # places of those it must rebuild
+
+
+    def to(self, device: torch.device) -> "ModePlan":
+        moved = {
+            name: None if tensor is None else tensor.to(device)
+            for name, tensor in (
+                ("hidden_RL", self.hidden_RL), ("shown_RK", self.shown_RK), ("hidden_RM", self.hidden_RM)
+            )
+        }
+        return replace(self, rows_R=self.rows_R.to(device), **moved)
+
+
+MaskPlan = tuple[ModePlan, ...]
+
+
+def draw_plan(config: MaskConfig, real_BL: Tensor, *, patches: int, generator: torch.Generator) -> MaskPlan:
+    """The plan of one batch. `real_BL` is True at the captions' pieces; slot 0 is [CLS] and is never chosen."""
+    draw = _Draw(config=config, patches=patches, generator=generator)
+    return tuple(draw.mode(mode, rows_R, real_BL[rows_R]) for mode, rows_R in _deal(config, len(real_BL), generator))
+
+
+def quotas(shares: Sequence[float], rows: int) -> list[int]:
+    """Whole numbers that sum to `rows` and are as near to the shares as can be."""
+    counts = [int(share * rows + 1e-9) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda place: counts[place] - shares[place] * rows)
+    for place in by_remainder[: rows - sum(counts)]:
+        counts[place] += 1
+    return counts
+
+
+def _deal(config: MaskConfig, rows: int, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
+    """The modes that have rows in this batch, each with its rows."""
+    shares = config.shares if config.alternate == "both" else ModeShares(joint=1, text_hidden=0, image_hidden=0, unpaired=0)
+    by_mode = {
+        Mode.JOINT: shares.joint,
+        Mode.TEXT_HIDDEN: shares.text_hidden,
+        Mode.IMAGE_HIDDEN: shares.image_hidden,
+        Mode.TEXT_ONLY: shares.unpaired / 2,
+        Mode.IMAGE_ONLY: shares.unpaired / 2,
+    }
+    order = torch.randperm(rows, generator=generator)
+    start = 0
+    for mode, count in zip(by_mode, quotas(list(by_mode.values()), rows), strict=True):
+        if count:
+            yield mode, order[start : start + count]
+        start += count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draw:
+    """One batch's draw."""
+
+    config: MaskConfig
+    patches: int
+    generator: torch.Generator
+
+    def mode(self, mode: Mode, rows_R: Tensor, real_RL: Tensor) -> ModePlan:
+        hidden_RL, text_budget = self._text(mode, real_RL)
+        shown_RK, hidden_RM = self._image(mode, len(rows_R))
+        return ModePlan(
+            mode=mode,
+            rows_R=rows_R,
+            hidden_RL=hidden_RL,
+            text_budget=text_budget,
+            shown_RK=shown_RK,
+            hidden_RM=hidden_RM,
+        )
+
+    def _text(self, mode: Mode, real_RL: Tensor) -> tuple[Tensor | None, int]:
+        match mode:
+            case Mode.IMAGE_ONLY:
+                return None, 0
+            case Mode.TEXT_HIDDEN:
+                hidden_RL = torch.ones_like(real_RL)  # padding too: else it would tell the caption's length
+                hidden_RL[:, 0] = False
+                return hidden_RL, real_RL.shape[1] - 1
+            case Mode.JOINT:
+                return self._some(real_RL, self.config.text_ratio, at_least=1)
+            case Mode.TEXT_ONLY:
+                return self._some(real_RL, self.config.lone_text_ratio, at_least=1)
+            case Mode.IMAGE_HIDDEN:
+                return self._some(real_RL, self.config.seen_text_ratio, at_least=0)
+
+    def _some(self, real_RL: Tensor, ratio: tuple[float, float], *, at_least: int) -> tuple[Tensor, int]:
+        """Hide a share of each row's pieces, drawn evenly from `ratio`; and how many that can be."""
+        low, high = ratio
+        pieces_R = real_RL[:, 1:].sum(dim=1)
+        ratio_R = low + (high - low) * torch.rand(len(real_RL), generator=self.generator)
+        wanted_R = (ratio_R * pieces_R).round().clamp(min=at_least)
+        noise_RL = torch.rand(real_RL.shape, generator=self.generator).masked_fill(~real_RL, 2.0)
+        noise_RL[:, 0] = 3.0  # [CLS] comes last, padding before it
+        rank_RL = noise_RL.argsort(dim=1).argsort(dim=1)
+        budget = max(1, math.ceil(high * (real_RL.shape[1] - 1)))
+        return (rank_RL < wanted_R[:, None]) & (noise_RL < 2.0), budget
+
+    def _image(self, mode: Mode, rows: int) -> tuple[Tensor | None, Tensor | None]:
+        order_RN = torch.rand(rows, self.patches, generator=self.generator).argsort(dim=1)
+        match mode:
+            case Mode.TEXT_ONLY:
+                return None, None
+            case Mode.TEXT_HIDDEN:
+                return order_RN, None
+            case Mode.IMAGE_HIDDEN:
+                return None, order_RN
+            case Mode.JOINT | Mode.IMAGE_ONLY:
+                shown = max(1, self.patches - round(self.config.image_ratio * self.patches))
+                return order_RN[:, :shown], order_RN[:, shown:]

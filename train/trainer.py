@@ -1,0 +1,162 @@
+"""The loop: next batch, losses, backward, clip, step, log, save, evaluate.
+
+Everything it works with is built elsewhere and handed in. The next step depends only on what a checkpoint holds:
+weights, optimizer, step, position in the data, and the states of the random number generators.
+"""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from configs.loading import Config
+from train.batch import Batch
+from train.checkpoint import TrainState, Writer, generator_state
+from train.errors import Diverged
+from train.metrics import Sink
+from train.models.vilt import Vilt
+from train.objectives.base import Losses, Objective
+from train.optim import OptimConfig, learning_rate, set_learning_rate
+
+
+class TrainerConfig(Config):
+    """Settings of the loop."""
+
+    steps: int = Field(100_000, ge=1)
+    log_every: int = Field(50, ge=1)  # steps
+    save_every: int = Field(1000, ge=1)  # steps; the last step is always saved
+    keep: int = Field(2, ge=1)  # newest checkpoints kept
+    evaluate_every: int = Field(0, ge=0)  # steps; retrieval on the val split, 0 never
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int = Field(0, ge=0)  # of the CPU; 0 leaves torch's choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the loop works with."""
+
+    model: Vilt
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    masks: torch.Generator  # the objective's chance
+    batches: Iterator[Batch]  # endless, from the state's position on
+    evaluate: Callable[[], Mapping[str, float]] | None
+    sink: Sink
+    writer: Writer
+
+
+class Trainer:
+    """Trains the parts' model, in place."""
+
+    def __init__(self, config: TrainerConfig, optim: OptimConfig, parts: Parts) -> None:
+        self._config = config
+        self._optim = optim
+        self._parts = parts
+        self._device = next(parts.model.parameters()).device
+        self._since_log = time.perf_counter()
+        self._waited = 0.0  # seconds for data, since the last log
+
+    def fit(self, state: TrainState) -> TrainState:
+        """Train from `state` to the last step, or to the step in which the user interrupts; save; return the state.
+
+        Raises Diverged when the loss is no longer a number; the checkpoints before that stay.
+        """
+        config = self._config
+        saved = state.step
+        with _interrupts_wait() as interrupted:
+            while state.step < config.steps and not interrupted():
+                batch = self._next_batch()
+                losses, norm = self._learn(batch, step=state.step)
+                state = self._after(state, batch)
+                last = state.step == config.steps
+                if last or state.step % config.log_every == 0:
+                    self._log(state.step, losses, norm, rows=len(batch.keys))
+                if last or state.step % config.save_every == 0:
+                    saved = self._save(state, losses)
+                if config.evaluate_every and (last or state.step % config.evaluate_every == 0):
+                    self._evaluate(state.step)
+            if state.step > saved:
+                self._save(state, losses)
+        return state
+
+    def _next_batch(self) -> Batch:
+        asked = time.perf_counter()
+        batch = next(self._parts.batches).to(self._device)
+        self._waited += time.perf_counter() - asked
+        return batch
+
+    def _learn(self, batch: Batch, *, step: int) -> tuple[Losses, Tensor]:
+        parts = self._parts
+        parts.model.train()
+        set_learning_rate(parts.optimizer, learning_rate(self._optim, step, steps=self._config.steps))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
+            losses = parts.objective(parts.model, batch, parts.masks)
+        losses.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parts.model.parameters(), self._optim.clip)
+        parts.optimizer.step()
+        parts.optimizer.zero_grad(set_to_none=True)
+        return losses, norm
+
+    def _after(self, state: TrainState, batch: Batch) -> TrainState:
+        return replace(state, step=state.step + 1, position=batch.after)
+
+    def _log(self, step: int, losses: Losses, norm: Tensor, *, rows: int) -> None:
+        _check_finite(losses, step)
+        now = time.perf_counter()
+        seconds = now - self._since_log
+        steps = (step - 1) % self._config.log_every + 1
+        values = {"loss/total": float(losses.total)}
+        values |= {f"loss/{term.name}": float(term.value) for term in losses.terms}
+        values["gradient_norm"] = float(norm)
+        values["learning_rate"] = self._parts.optimizer.param_groups[0]["lr"]
+        values["temperature"] = 1 / float(self._parts.model.scale())
+        values["samples_per_second"] = steps * rows / seconds
+        values["data_wait_share"] = self._waited / seconds
+        self._parts.sink.log(step, values)
+        self._since_log, self._waited = now, 0.0
+
+    def _save(self, state: TrainState, losses: Losses) -> int:
+        _check_finite(losses, state.step)
+        states = {"masks": generator_state(self._parts.masks), "torch": generator_state(torch.default_generator)}
+        self._parts.writer.save(self._parts.model, self._parts.optimizer, replace(state, random_states=states))
+        return state.step
+
+    def _evaluate(self, step: int) -> None:
+        if self._parts.evaluate is not None:
+            self._parts.sink.log(step, self._parts.evaluate())
+
+
+def _check_finite(losses: Losses, step: int) -> None:
+    if not math.isfinite(float(losses.total)):
+        broken = [term.name for term in losses.terms if not math.isfinite(float(term.value))]
+        raise Diverged(
+            f"The loss is not a number at step {step} (first in {broken[0] if broken else 'the sum'}), so training "
+            "stopped and the last good checkpoint was kept: go on from it with --resume and a lower optim.lr."
+        )
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C lets the step finish, so that what is saved is whole; a second one stops at once."""
+    met = False
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        nonlocal met
+        met = True
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: met
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
