@@ -34,7 +34,7 @@ from tests.makers import (
     write_video,
 )
 
-FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is above", second=Thing(colour="blue", shape="square"))
+FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square"))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_phrases_are_spoken_one_after_the_other_within_their_scene(tmp_path: Pat
 
     scene = truth.scenes[0]
 
-    assert scene.sentence == "a red circle is above a blue square"
+    assert scene.sentence == "a red circle is over a blue square"
     assert truth.words == tuple(scene.sentence.split())
     assert scene.phrases[0].start == scene.speech_start == 0.5
     assert all(earlier.end < later.start for earlier, later in pairwise(scene.phrases))

