@@ -55,7 +55,7 @@ class Checkpoint:
         """Raises CheckpointError when `folder` is not a whole checkpoint of this schema."""
         if not (folder / STATE_NAME).is_file():
             raise CheckpointError(
-                f"{folder} is not a checkpoint: it holds no {STATE_NAME}. Give a run's folder or one of its checkpoints."
+                f"{folder} is not a checkpoint: it holds no {STATE_NAME}. Give the folder of a run, or one in it."
             )
         state = _read_state(folder / STATE_NAME)
         return cls(folder=folder, tokenizer=Tokenizer.load(folder / "tokenizer"), state=state)
@@ -138,7 +138,9 @@ def restore_generator(generator: torch.Generator, state: str) -> None:
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     states = optimizer.state_dict()["state"]
     names = [name for name, _ in trained_parameters(model)]
-    return _contiguous({f"{names[number]}/{key}": tensor for number, entry in states.items() for key, tensor in entry.items()})
+    return _contiguous(
+        {f"{names[number]}/{key}": tensor for number, entry in states.items() for key, tensor in entry.items()}
+    )
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

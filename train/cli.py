@@ -62,7 +62,9 @@ def _pretrain(request: pretrain.Request, console: Console) -> None:
         raise typer.Exit(1) from None
     steps = request.config.trainer.steps
     if state.step < steps:
-        console.print(f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: {again}", soft_wrap=True)
+        console.print(
+            f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: {again}", soft_wrap=True
+        )
         raise typer.Exit(INTERRUPTED)
     console.print(f"Trained {state.step} steps. The run is in {request.run}; evaluate it with:", soft_wrap=True)
     console.print(f"  train eval --task retrieval --checkpoint {request.run}", soft_wrap=True)

@@ -37,9 +37,8 @@ class _Bar:
         self._progress.start()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        loss = values.get("loss/total")
-        fields = {} if loss is None else {"loss": f"loss {loss:.3f}"}
-        self._progress.update(self._task, completed=step, **fields)
+        if "loss/total" in values:  # an evaluation's numbers come without
+            self._progress.update(self._task, completed=step, loss=f"loss {values['loss/total']:.3f}")
 
     def close(self) -> None:
         self._progress.stop()

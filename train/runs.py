@@ -1,6 +1,6 @@
 """Where runs lie, and which one is meant.
 
-    runs/pretrain-001/  config.yaml  versions.json  metrics.jsonl  tensorboard/  checkpoints/  scores.json
+runs/pretrain-001/  config.yaml  versions.json  metrics.jsonl  tensorboard/  checkpoints/  scores.json
 """
 
 import importlib.metadata

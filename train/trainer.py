@@ -4,7 +4,6 @@ Everything it works with is built elsewhere and handed in. The next step depends
 weights, optimizer, step, position in the data, and the states of the random number generators.
 """
 
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +99,7 @@ class Trainer:
         set_learning_rate(parts.optimizer, learning_rate(self._optim, step, steps=self._config.steps))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
             losses = parts.objective(parts.model, batch, parts.masks)
-        losses.total.backward()
+        torch.autograd.backward(losses.total)
         norm = torch.nn.utils.clip_grad_norm_(parts.model.parameters(), self._optim.clip)
         parts.optimizer.step()
         parts.optimizer.zero_grad(set_to_none=True)
@@ -114,11 +113,11 @@ class Trainer:
         now = time.perf_counter()
         seconds = now - self._since_log
         steps = (step - 1) % self._config.log_every + 1
-        values = {"loss/total": float(losses.total)}
-        values |= {f"loss/{term.name}": float(term.value) for term in losses.terms}
-        values["gradient_norm"] = float(norm)
+        values = {"loss/total": losses.total.item()}
+        values |= {f"loss/{term.name}": term.value.item() for term in losses.terms}
+        values["gradient_norm"] = norm.item()
         values["learning_rate"] = self._parts.optimizer.param_groups[0]["lr"]
-        values["temperature"] = 1 / float(self._parts.model.scale())
+        values["temperature"] = 1 / self._parts.model.scale().item()
         values["samples_per_second"] = steps * rows / seconds
         values["data_wait_share"] = self._waited / seconds
         self._parts.sink.log(step, values)
@@ -136,8 +135,8 @@ class Trainer:
 
 
 def _check_finite(losses: Losses, step: int) -> None:
-    if not math.isfinite(float(losses.total)):
-        broken = [term.name for term in losses.terms if not math.isfinite(float(term.value))]
+    if not losses.total.isfinite():
+        broken = [term.name for term in losses.terms if not term.value.isfinite()]
         raise Diverged(
             f"The loss is not a number at step {step} (first in {broken[0] if broken else 'the sum'}), so training "
             "stopped and the last good checkpoint was kept: go on from it with --resume and a lower optim.lr."

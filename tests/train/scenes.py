@@ -10,6 +10,7 @@ from PIL import Image
 
 from shards.manifest import Manifest
 from shards.sample import Sample
+from shards.split import Split
 from shards.writer import write_set
 from tests.makers.drawing import COLOURS, RELATIONS, SHAPES, Fact, Thing, draw_fact
 
@@ -19,8 +20,8 @@ def write_scenes(
 ) -> Manifest:
     """A set whose test and val scenes show pairs of things that no training scene shows together."""
     seen, unseen = _facts(random.Random(seed))
-    counts = {"val": val, "test": test}
-    splits = {"train": _samples(_take(seen, train), first=0)}
+    counts: dict[Split, int] = {"val": val, "test": test}
+    splits: dict[Split, Iterator[Sample]] = {"train": _samples(_take(seen, train), first=0)}
     for number, (split, count) in enumerate(counts.items()):
         start = sum([*counts.values()][:number])
         splits[split] = _samples(unseen[start : start + count], first=train + start)

@@ -81,7 +81,8 @@ def evaluate(request: Request) -> Report:
 def table(report: Report) -> Table:
     """Routes and directions, a line each, chance below them."""
     figures = report.scores.figures
-    title = f"Retrieval on {figures['images']:.0f} images and {figures['captions']:.0f} captions of the {report.split} split"
+    sizes = f"{figures['images']:.0f} images, {figures['captions']:.0f} different captions"
+    title = f"Retrieval on the {report.split} split: {sizes}"
     drawn = Table(title=title, title_justify="left")
     for name in ("route", "direction", *(f"R@{k}" for k in RECALLS), "median rank"):
         drawn.add_column(name, justify="left" if name in ("route", "direction") else "right")
@@ -118,10 +119,14 @@ def _first_filled(manifest: Manifest, shards: Path) -> str:
     if not filled:
         raise DataError(f"{shards} holds no samples at all: harvest some with 'harvest collect' and 'harvest shard'.")
     if filled[0] != FALLBACKS[0]:
-        seen = ", which the model was trained on: the scores say nothing about new images" if filled[0] == "train" else ""
+        seen = (
+            ", which the model was trained on: the scores say nothing about new images" if filled[0] == "train" else ""
+        )
         logger.warning(
             "The test split of %s is empty, so the %s split is evaluated instead%s. Name one with --split.",
-            shards, filled[0], seen,
+            shards,
+            filled[0],
+            seen,
         )
     return filled[0]
 

@@ -145,7 +145,10 @@ def _tokenizer_and_model(request: Request, manifest: Manifest) -> tuple[Tokenize
     parameters = sum(parameter.numel() for parameter in model.parameters())
     logger.info(
         "%d captions, %d pieces; a model of %.1f million parameters on %s",
-        len(captions), tokenizer.vocabulary, parameters / 1e6, device,
+        len(captions),
+        tokenizer.vocabulary,
+        parameters / 1e6,
+        device,
     )
     return tokenizer, model.to(device)
 
@@ -163,9 +166,7 @@ def _objective(config: ObjectiveConfig, tokenizer: Tokenizer) -> Objective:
     return Together(objectives)
 
 
-def _training_batches(
-    request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position
-) -> Iterator[Batch]:
+def _training_batches(request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position) -> Iterator[Batch]:
     config = request.config
     shards = shards_of(request.shards, manifest, "train")
     reading = Reading(

@@ -31,7 +31,9 @@ def chance(right_QA: Tensor) -> dict[str, float]:
     candidates = right_QA.shape[1]
     counts: Sequence[int] = right_QA.sum(dim=1).tolist()
     return {
-        f"recall@{k}": sum(1 - comb(candidates - m, min(k, candidates)) / comb(candidates, min(k, candidates)) for m in counts)
+        f"recall@{k}": sum(
+            1 - comb(candidates - m, min(k, candidates)) / comb(candidates, min(k, candidates)) for m in counts
+        )
         / len(counts)
         for k in RECALLS
     }

@@ -1,9 +1,9 @@
 """Ways of one model to tell how well captions and images agree: each gives a similarity (Q captions, A images).
 
-    dual       cosine of the text-only and the image-only pass: Q + A passes
-    fullmask   with all text hidden the output depends on the image alone, so one pass an image gives the likelihood
-               of every caption by look-up: A passes. The prior of a caption, its mean likelihood over the images, is
-               divided out; without that, short and common captions win every image.
+dual       cosine of the text-only and the image-only pass: Q + A passes
+fullmask   with all text hidden the output depends on the image alone, so one pass an image gives the likelihood
+           of every caption by look-up: A passes. The prior of a caption, its mean likelihood over the images, is
+           divided out; without that, short and common captions win every image.
 """
 
 import math
@@ -28,11 +28,13 @@ def dual(model: Vilt, gallery: Gallery, mask_token: int) -> Tensor:  # noqa: ARG
     device = model.log_scale.device
     images = [
         model.embed_images(whole_image(model.patchify(images_RCSS.to(device))))
-        for images_RCSS in gallery.images_ACSS.split(ROWS)
+        for images_RCSS in torch.split(gallery.images_ACSS, ROWS)
     ]
     texts = [
         model.embed_texts(TextInput(tokens_RL=tokens_RL.to(device), real_RL=real_RL.to(device)))
-        for tokens_RL, real_RL in zip(gallery.tokens_QL.split(ROWS), gallery.real_QL.split(ROWS), strict=True)
+        for tokens_RL, real_RL in zip(
+            torch.split(gallery.tokens_QL, ROWS), torch.split(gallery.real_QL, ROWS), strict=True
+        )
     ]
     return torch.cat(texts) @ torch.cat(images).T
 
@@ -44,7 +46,7 @@ def fullmask(model: Vilt, gallery: Gallery, mask_token: int) -> Tensor:
     words_Q1 = real_QL[:, 1:].sum(dim=1, keepdim=True)
     bags_QV = bags(tokens_QL, real_QL, model.bag_head.idf_V) * words_Q1
     by_pieces, by_bag = [], []
-    for images_RCSS in gallery.images_ACSS.split(WIDE_ROWS):
+    for images_RCSS in torch.split(gallery.images_ACSS, WIDE_ROWS):
         slots_RLV, bag_RV = _hidden_text_guess(model, images_RCSS, tokens_QL[0], mask_token)
         by_pieces.append(_look_up(slots_RLV, tokens_QL, real_QL))
         by_bag.append(bags_QV @ bag_RV.T)
@@ -54,7 +56,9 @@ def fullmask(model: Vilt, gallery: Gallery, mask_token: int) -> Tensor:
 ROUTES: dict[str, Route] = {"dual": dual, "fullmask": fullmask}
 
 
-def _hidden_text_guess(model: Vilt, images_RCSS: Tensor, any_caption_L: Tensor, mask_token: int) -> tuple[Tensor, Tensor]:
+def _hidden_text_guess(
+    model: Vilt, images_RCSS: Tensor, any_caption_L: Tensor, mask_token: int
+) -> tuple[Tensor, Tensor]:
     """What the images alone say: log-probabilities of pieces at every slot, and of words in any order."""
     patches = model.patchify(images_RCSS.to(any_caption_L.device))
     tokens_RL = any_caption_L.repeat(len(patches), 1)

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from train.models.embeddings import Positions, gather_rows, places, sincos_grid
 from train.models.layers import blocks
@@ -18,7 +18,7 @@ class TokenHead(nn.Module):
         self.bias_V = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, vectors_RHD: Tensor, pieces_VD: Tensor) -> Tensor:
-        return F.linear(self.norm(F.gelu(self.dense(vectors_RHD))), pieces_VD, self.bias_V)
+        return functional.linear(self.norm(functional.gelu(self.dense(vectors_RHD))), pieces_VD, self.bias_V)
 
 
 class BagHead(nn.Module):
@@ -50,13 +50,13 @@ class Projection(nn.Module):
         self.linear = nn.Linear(width, shared, bias=False)
 
     def forward(self, vectors_RD: Tensor) -> Tensor:
-        return F.normalize(self.linear(self.norm(vectors_RD)), dim=-1)
+        return functional.normalize(self.linear(self.norm(vectors_RD)), dim=-1)
 
 
 class PatchDecoder(nn.Module):
     """A light transformer that rebuilds the hidden patches from what the encoder saw.
 
-        encoded slots + one query for every hidden patch, at its place -> blocks -> numbers of the hidden patches
+    encoded slots + one query for every hidden patch, at its place -> blocks -> numbers of the hidden patches
     """
 
     def __init__(self, *, width: int, inner: int, depth: int, heads: int, patches: int, numbers: int) -> None:
@@ -70,13 +70,13 @@ class PatchDecoder(nn.Module):
         self.numbers = nn.Linear(inner, numbers)
 
     def forward(self, encoded_RTD: Tensor, attend_RT: Tensor | None, hidden_RM: Tensor) -> Tensor:
-        """Numbers (R, M, P) of the patches at the places `hidden_RM`; slots where `attend_RT` is False are passed over."""
+        """Numbers (R, M, P) of the patches at `hidden_RM`; slots where `attend_RT` is False are passed over."""
         places_RND = self.places_ND.expand(encoded_RTD.shape[0], -1, -1)
         queries_RMD = self.query_D + gather_rows(places_RND, hidden_RM)
         slots = torch.cat([self.narrow(encoded_RTD), queries_RMD], dim=1)
         attend = None
         if attend_RT is not None:
-            attend = F.pad(attend_RT, (0, queries_RMD.shape[1]), value=True)[:, None, None, :]
+            attend = functional.pad(attend_RT, (0, queries_RMD.shape[1]), value=True)[:, None, None, :]
         for block in self.blocks:
             slots = block(slots, attn_mask=attend)
         numbers: Tensor = self.numbers(self.norm(slots[:, -queries_RMD.shape[1] :]))

@@ -6,6 +6,7 @@ torch its import fails because two operators do not exist. They are never called
 
 import importlib
 import sys
+from functools import partial
 
 import torch
 from torch import nn
@@ -23,9 +24,10 @@ def _import_torchvision() -> object:
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]  # half loaded
-        declared = torch.library.Library("torchvision", "FRAGMENT")
+        declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for operator in ("nms", "qnms"):
-            declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            declared.define(schema)  # type: ignore[no-untyped-call]
         importlib.import_module("torchvision")
         return declared
     return None
@@ -36,11 +38,14 @@ _TORCHVISION = _import_torchvision()
 import timm  # noqa: E402  # only now can it be imported
 from timm.models.vision_transformer import Block  # noqa: E402
 
+_NORM = partial(nn.LayerNorm, eps=1e-6)  # ViT's epsilon, so that its checkpoints mean the same here
+
 
 def blocks(*, width: int, depth: int, heads: int, mlp_ratio: float = 4.0, dropout: float = 0.0) -> nn.ModuleList:
     """`depth` pre-norm blocks; each takes x_BTD and an optional mask of the slots that may be attended to."""
     return nn.ModuleList(
-        Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, proj_drop=dropout, norm_layer=_norm) for _ in range(depth)
+        Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, proj_drop=dropout, norm_layer=_NORM)
+        for _ in range(depth)
     )
 
 
@@ -52,7 +57,3 @@ def timm_weights(name: str) -> dict[str, torch.Tensor]:
 
 def timm_knows(name: str) -> bool:
     return bool(timm.is_model(name.partition(".")[0]))
-
-
-def _norm(width: int, **placement: object) -> nn.LayerNorm:
-    return nn.LayerNorm(width, eps=1e-6)  # ViT's epsilon, so that its checkpoints mean the same here

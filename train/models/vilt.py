@@ -16,7 +16,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from configs.loading import Config
-from train.models.embeddings import ImageInput, PatchEmbedding, Positions, TextEmbedding, TextInput, patchify, whole_image
+from train.models.embeddings import (
+    ImageInput,
+    PatchEmbedding,
+    Positions,
+    TextEmbedding,
+    TextInput,
+    patchify,
+)
 from train.models.heads import BagHead, PatchDecoder, Projection, TokenHead
 from train.models.layers import blocks
 
@@ -65,12 +72,8 @@ class Vilt(nn.Module):
         self.patches = (image_size // config.patch) ** 2
         numbers = 3 * config.patch**2
         width = config.width
-        self.text = TextEmbedding(
-            vocabulary=vocabulary, length=text_length, width=width, positions=config.positions
-        )
-        self.image = PatchEmbedding(
-            numbers=numbers, patches=self.patches, width=width, positions=config.positions
-        )
+        self.text = TextEmbedding(vocabulary=vocabulary, length=text_length, width=width, positions=config.positions)
+        self.image = PatchEmbedding(numbers=numbers, patches=self.patches, width=width, positions=config.positions)
         self.blocks = blocks(width=width, depth=config.depth, heads=config.heads, dropout=config.dropout)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.token_head = TokenHead(width=width, vocabulary=vocabulary)

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 # A flat patch has next to no variance: without this floor (of standardised pixels), normalising it would
 # make a target of its JPEG noise.
@@ -11,14 +11,14 @@ VARIANCE_FLOOR = 1e-2
 
 def piece_loss(logits_RHV: Tensor, tokens_RH: Tensor, counted_RH: Tensor) -> Tensor:
     """Cross-entropy of the hidden pieces, in nats, over the slots that are `counted_RH`."""
-    each_RH = F.cross_entropy(logits_RHV.flatten(0, 1).float(), tokens_RH.flatten(), reduction="none")
+    each_RH = functional.cross_entropy(logits_RHV.flatten(0, 1).float(), tokens_RH.flatten(), reduction="none")
     counted = counted_RH.flatten().float()
     return (each_RH * counted).sum() / counted.sum().clamp(min=1)
 
 
 def patch_loss(rebuilt_RMP: Tensor, patches_RMP: Tensor) -> Tensor:
     """Mean squared error of the hidden patches."""
-    return F.mse_loss(rebuilt_RMP.float(), patches_RMP)
+    return functional.mse_loss(rebuilt_RMP.float(), patches_RMP)
 
 
 def normalised(patches_RNP: Tensor) -> Tensor:

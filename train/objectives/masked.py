@@ -1,6 +1,6 @@
 """Masked modelling: hide, encode what is left, rebuild; one loss term a modality and mode.
 
-    batch, plan -> for each mode: its rows, hidden pieces as [MASK], shown patches -> encode -> heads -> terms
+batch, plan -> for each mode: its rows, hidden pieces as [MASK], shown patches -> encode -> heads -> terms
 """
 
 from collections.abc import Callable

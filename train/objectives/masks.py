@@ -76,15 +76,17 @@ class ModePlan:
     shown_RK: Tensor | None  # places of the patches the encoder sees
     hidden_RM: Tensor | None  # places of those it must rebuild
 
-
     def to(self, device: torch.device) -> "ModePlan":
-        moved = {
-            name: None if tensor is None else tensor.to(device)
-            for name, tensor in (
-                ("hidden_RL", self.hidden_RL), ("shown_RK", self.shown_RK), ("hidden_RM", self.hidden_RM)
-            )
-        }
-        return replace(self, rows_R=self.rows_R.to(device), **moved)
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return replace(
+            self,
+            rows_R=self.rows_R.to(device),
+            hidden_RL=moved(self.hidden_RL),
+            shown_RK=moved(self.shown_RK),
+            hidden_RM=moved(self.hidden_RM),
+        )
 
 
 MaskPlan = tuple[ModePlan, ...]
@@ -107,7 +109,9 @@ def quotas(shares: Sequence[float], rows: int) -> list[int]:
 
 def _deal(config: MaskConfig, rows: int, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
     """The modes that have rows in this batch, each with its rows."""
-    shares = config.shares if config.alternate == "both" else ModeShares(joint=1, text_hidden=0, image_hidden=0, unpaired=0)
+    shares = (
+        config.shares if config.alternate == "both" else ModeShares(joint=1, text_hidden=0, image_hidden=0, unpaired=0)
+    )
     by_mode = {
         Mode.JOINT: shares.joint,
         Mode.TEXT_HIDDEN: shares.text_hidden,

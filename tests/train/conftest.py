@@ -1,0 +1,52 @@
+"""A small set of drawn scenes, and the smallest model that can do everything."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from shards.manifest import Manifest
+from tests.train.scenes import write_scenes
+from tests.train.small import SMALL, small_model
+from train.batch import Batch
+from train.commands.assembly import evaluation_batches
+from train.config import TrainConfig
+from train.data.tokenizer import Tokenizer, train_word_pieces
+from train.models.vilt import Vilt
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 training, 6 val and 12 test scenes, in tars of 10."""
+    folder = tmp_path_factory.mktemp("scenes") / "shards"
+    write_scenes(folder, train=48, val=6, test=12, samples_per_shard=10)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def manifest(shards: Path) -> Manifest:
+    return Manifest.load(shards)
+
+
+@pytest.fixture(scope="session")
+def config() -> TrainConfig:
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def tokenizer(shards: Path, config: TrainConfig) -> Tokenizer:
+    captions = ["a red circle is to the left of a blue square", "a green star is above a black cross"]
+    return train_word_pieces(config.tokenizer, captions * 2)
+
+
+@pytest.fixture(scope="session")
+def batch(shards: Path, manifest: Manifest, config: TrainConfig, tokenizer: Tokenizer) -> Batch:
+    """The first 16 training scenes."""
+    return next(evaluation_batches(shards, manifest, "train", config=config, tokenizer=tokenizer))
+
+
+@pytest.fixture
+def model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
+    return small_model(config, tokenizer)

@@ -1,0 +1,126 @@
+"""The order of the samples: what it depends on, what it does not, and how it is taken up again."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from shards.errors import CorruptShard
+from shards.manifest import Manifest, ShardEntry
+from train.batch import Batch
+from train.config import TrainConfig
+from train.data.collate import Collate
+from train.data.loader import Reading, load
+from train.data.order import Position, ShuffledOrder
+from train.data.tokenizer import Tokenizer
+from train.distributed import Place
+
+EPOCH = 48  # training samples of the fixture
+
+
+class Stream:
+    """The fixture's training samples, read in various ways."""
+
+    def __init__(self, shards: Path, manifest: Manifest, collate: Collate) -> None:
+        self.shards = shards
+        self.order = ShuffledOrder(shards=manifest.of_split("train"), shards_per_group=2, seed=3)
+        self.collate = collate
+
+    def batches(
+        self,
+        count: int,
+        *,
+        start: Position | None = None,
+        place: Place | None = None,
+        workers: int = 0,
+        folder: Path | None = None,
+    ) -> list[Batch]:
+        reading = Reading(
+            folder=folder or self.shards,
+            order=self.order,
+            epoch_size=EPOCH,
+            batch_size=8,
+            start=start or Position(),
+            place=place or Place(),
+        )
+        return list(itertools.islice(load(reading, self.collate, workers=workers), count))
+
+
+@pytest.fixture(scope="module")
+def stream(shards: Path, manifest: Manifest, config: TrainConfig, tokenizer: Tokenizer) -> Stream:
+    collate = Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
+    return Stream(shards, manifest, collate)
+
+
+def keys_of(batches: list[Batch]) -> list[str]:
+    return [key for batch in batches for key in batch.keys]
+
+
+def test_an_epoch_holds_every_sample_exactly_once(stream: Stream) -> None:
+    keys = keys_of(stream.batches(2 * EPOCH // 8))
+    assert set(Counter(keys[:EPOCH]).values()) == set(Counter(keys[EPOCH:]).values()) == {1}
+    assert set(keys[:EPOCH]) == set(keys[EPOCH:])
+    assert keys[:EPOCH] != keys[EPOCH:]
+
+
+def test_equal_seeds_give_equal_orders_and_other_seeds_others() -> None:
+    shards = tuple(
+        ShardEntry(name=f"train-{number:05d}.tar", split="train", samples=7, bytes=1, sha256="") for number in range(9)
+    )
+
+    def order(seed: int, epoch: int) -> list[object]:
+        groups = ShuffledOrder(shards=shards, shards_per_group=4, seed=seed).groups(epoch)
+        return [(group.first, tuple(shard.name for shard in group.shards), group.places) for group in groups]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(2, 0)
+    assert order(1, 0) != order(1, 1)
+
+
+def test_reading_goes_on_anywhere_as_if_it_had_not_stopped(stream: Stream) -> None:
+    whole = stream.batches(14)  # over the end of the second epoch
+    for stop in (1, 5, 6, 9):
+        rest = stream.batches(14 - stop, start=whole[stop - 1].after)
+        assert keys_of(rest) == keys_of(whole[stop:])
+        assert all((a.images_BCSS == b.images_BCSS).all() for a, b in zip(rest, whole[stop:], strict=True))
+
+
+def test_groups_before_the_position_are_not_read(stream: Stream, tmp_path: Path) -> None:
+    later = stream.batches(3, start=Position(epoch=0, ordinal=24))
+    groups = list(stream.order.groups(0))
+    passed = {shard.name for group in groups if group.end <= 24 for shard in group.shards}
+    assert passed
+    for entry in stream.order.shards:
+        if entry.name not in passed:
+            (tmp_path / entry.name).symlink_to(stream.shards / entry.name)
+    assert keys_of(stream.batches(3, start=Position(epoch=0, ordinal=24), folder=tmp_path)) == keys_of(later)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_number_of_workers_changes_nothing(stream: Stream, workers: int) -> None:
+    alone = stream.batches(8)
+    helped = stream.batches(8, workers=workers)
+    assert keys_of(helped) == keys_of(alone)
+    assert [batch.after for batch in helped] == [batch.after for batch in alone]
+    assert all((a.images_BCSS == b.images_BCSS).all() for a, b in zip(helped, alone, strict=True))
+
+
+def test_more_ranks_than_shards_share_every_batch_without_a_repeat(stream: Stream) -> None:
+    world = 6  # of 5 shards
+    ranks = [stream.batches(1, place=Place(rank=rank, world=world))[0] for rank in range(world)]
+    assert set(Counter(keys_of(ranks)).values()) == {1}
+    assert len(keys_of(ranks)) == EPOCH
+    assert {batch.after for batch in ranks} == {Position(epoch=1, ordinal=0)}
+
+
+def test_a_shard_that_holds_other_samples_than_the_manifest_says_is_refused(stream: Stream, tmp_path: Path) -> None:
+    for entry in stream.order.shards:
+        (tmp_path / entry.name).symlink_to(stream.shards / stream.order.shards[-1].name)  # the last one is shorter
+    with pytest.raises(CorruptShard, match="the manifest says"):
+        stream.batches(6, folder=tmp_path)
+
+
+def test_an_error_in_a_worker_reaches_the_user_as_its_sentence(stream: Stream, tmp_path: Path) -> None:
+    with pytest.raises(CorruptShard, match=r"^\S+ is named in the manifest but does not exist.$"):
+        stream.batches(1, folder=tmp_path, workers=1)
