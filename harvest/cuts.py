@@ -5,13 +5,12 @@ AdaptiveDetector finds hard cuts; its settings are the best of its authors' own 
 ThresholdDetector stands beside it.
 """
 
+from pydantic import Field
 from scenedetect import FrameTimecode
 from scenedetect.common import Timecode
 from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
 
 from configs import Config
-from pydantic import Field
-
 from harvest.media.frames import Frame, Picture
 
 

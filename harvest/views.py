@@ -62,7 +62,7 @@ class _Bars:
 
 
 class CollectBars(_Bars):
-    """A bar a stage; where there is no terminal, a line for every failure and every tenth video."""
+    """A bar a stage; where there is no terminal, a line for every tenth video."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -79,11 +79,7 @@ class CollectBars(_Bars):
         self._failed[outcome.stage] += outcome.reason is not None
         note = f"[red]{self._failed[outcome.stage]} failed[/]" if self._failed[outcome.stage] else ""
         self._progress.update(self._bar(outcome.stage), completed=self._ended[outcome.stage], note=note)
-        if outcome.reason is not None:
-            self._console.print(
-                f"[red]failed[/] {outcome.video_id} {outcome.stage}: [bold]{outcome.reason}[/] {plain(outcome.message)}"
-            )
-        elif not self._console.is_terminal and self._ended[outcome.stage] % 10 == 0:
+        if not self._console.is_terminal and self._ended[outcome.stage] % 10 == 0:
             self._console.print(f"{outcome.stage}: {self._ended[outcome.stage]} of {self._planned[outcome.stage]}")
 
 
@@ -109,17 +105,19 @@ def show_collected(console: Console, report: CollectReport) -> None:
 
 
 def show_failures(console: Console, failures: Sequence[Failure]) -> None:
-    """Which videos failed, where and why."""
+    """Which videos failed, where and why: two lines each."""
     counts = Counter(str(failure.reason) for failure in failures)
-    table = Table(title="Failed: " + ", ".join(f"{count} {reason}" for reason, count in counts.most_common()))
-    for column in ("video", "stage", "reason", "tries", "what happened"):
-        table.add_column(column, overflow="fold")
+    console.print("\nFailed: " + ", ".join(f"{count} {reason}" for reason, count in counts.most_common()))
     for failure in failures[:MAX_ROWS]:
-        what = f"{plain(failure.message)}\n[dim]{plain(failure.url)}[/]"
-        table.add_row(failure.video_id, failure.stage, str(failure.reason), str(failure.attempts), what)
-    console.print(table)
+        tries = f", {failure.attempts} tries" if failure.attempts > 1 else ""
+        console.print(
+            f"[red]{failure.reason}[/] in {failure.stage} of {failure.video_id}{tries}: {plain(failure.url)}\n"
+            f"    {plain(failure.message)}",
+            soft_wrap=True,
+            highlight=False,
+        )
     if len(failures) > MAX_ROWS:
-        console.print(f"... and {len(failures) - MAX_ROWS} more.")
+        console.print(f"... and {len(failures) - MAX_ROWS} more: 'harvest status' counts them all.")
 
 
 def show_status(console: Console, status: Status) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvest.errors import Reason, StageError
-from harvest.network import PrivateAddressError, public_addresses_only
+from harvest.network import public_addresses_only
+from harvest.ytdlp_errors import stage_error
 
 if TYPE_CHECKING:
     import yt_dlp
@@ -33,30 +34,6 @@ BASE_PARAMETERS: Mapping[str, Any] = {
     "socket_timeout": 20,
     "enable_file_urls": False,
     "fixup": "never",
-}
-
-PATTERNS: tuple[tuple[str, Reason], ...] = (
-    (r"confirm you.?re not a bot|unusual traffic|captcha|cloudflare anti-bot", Reason.BOT_CHECK),
-    (r"confirm your age|age.restricted|inappropriate for some users", Reason.AGE_GATE),
-    (r"private video|is private|members.only|join this channel|sign in|log ?in|registered users", Reason.PRIVATE),
-    (r"not available (in|from) your (country|location|region)|geo.?restrict|blocked it in your country", Reason.GEO_BLOCKED),
-    (r"too many requests|rate.?limit", Reason.RATE_LIMITED),
-    (r"larger than max-filesize", Reason.TOO_LARGE),
-    (r"live event will begin|premieres in|is not currently live|livestream", Reason.LIVE),
-    (r"removed|unavailable|no longer available|does not exist|not found|terminated|deleted", Reason.GONE),
-    (r"unsupported url|no video formats found|requested format is not available", Reason.UNSUPPORTED),
-    (r"timed out|timeout|connection|temporary failure|resolve|unreachable|reset by peer|ssl|read error|incomplete",
-     Reason.NETWORK),
-)  # fmt: skip
-"""Checked in this order against the message, when the exception itself does not tell."""
-
-STATUS_REASONS: Mapping[int, Reason] = {
-    401: Reason.PRIVATE,
-    403: Reason.FORBIDDEN,
-    404: Reason.GONE,
-    410: Reason.GONE,
-    429: Reason.RATE_LIMITED,
-    451: Reason.GEO_BLOCKED,
 }
 
 
@@ -193,12 +170,12 @@ def _session(parameters: Mapping[str, Any], *, allow_private: bool) -> Iterator[
         import yt_dlp
 
         try:
-            with yt_dlp.YoutubeDL({**BASE_PARAMETERS, **parameters, "logger": logger.getChild("yt_dlp")}) as session:
+            with yt_dlp.YoutubeDL({**BASE_PARAMETERS, **parameters, "logger": _Quiet()}) as session:
                 yield session
         except StageError:
             raise
         except (yt_dlp.utils.YoutubeDLError, OSError) as error:
-            raise _typed(error) from error
+            raise stage_error(error) from error
 
 
 @contextmanager
@@ -215,41 +192,13 @@ def _environment() -> Iterator[None]:
             os.environ["YTDLP_NO_PLUGINS"] = before
 
 
-def _typed(error: BaseException) -> StageError:
-    """The StageError for what yt-dlp raised: by the innermost cause that says more, else by its words."""
-    message = re.sub(r"\s+", " ", str(error)).removeprefix("ERROR: ").split("; please report this issue")[0]
-    for cause in _causes(error):
-        if isinstance(cause, StageError):
-            return cause
-        if isinstance(cause, PrivateAddressError):
-            return StageError(Reason.PRIVATE_ADDRESS, f"Refused: {cause}.")
-        status = getattr(cause, "status", None)
-        if isinstance(status, int) and status >= 400:
-            reason = STATUS_REASONS.get(status, Reason.NETWORK if status >= 500 else Reason.FORBIDDEN)
-            return StageError(reason, message)
-    for pattern, reason in PATTERNS:
-        if re.search(pattern, message, re.IGNORECASE):
-            return StageError(reason, message)
-    return StageError(Reason.FAILED, message)
+class _Quiet:
+    """yt-dlp's own messages, for --debug; what matters comes as an exception."""
 
+    def debug(self, message: str) -> None:
+        logger.debug("yt-dlp: %s", message)
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and everything it wraps; yt-dlp keeps causes in attributes of its own."""
-    pending, seen = [error], set()
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        wrapped = [
-            current.__cause__,
-            current.__context__,
-            getattr(current, "cause", None),
-            getattr(current, "reason", None),
-        ]
-        wrapped += list(getattr(current, "exc_info", None) or ())
-        pending += [cause for cause in wrapped if isinstance(cause, BaseException)]
+    info = warning = error = debug
 
 
 def _ffmpeg_location() -> str:

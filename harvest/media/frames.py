@@ -1,6 +1,6 @@
 """The one decode pass over a video: every frame once, in the order of time, one thread, constant memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
 from harvest.errors import Reason, StageError
-from harvest.media.safe import open_media
+from harvest.media.safe import best_video, open_media
 
 Picture = npt.NDArray[np.uint8]
 
@@ -55,7 +55,8 @@ class Frame:
 
     def _converted(self, pixel_format: str, width: int, height: int) -> Picture:
         converter = self.converters[pixel_format]
-        return converter.reformat(self.picture, width, height, pixel_format, interpolation="BILINEAR").to_ndarray()
+        converted = converter.reformat(self.picture, width, height, pixel_format, interpolation="BILINEAR")
+        return np.asarray(converted.to_ndarray(), dtype=np.uint8)
 
     def _upright(self, picture: Picture) -> Picture:
         return np.ascontiguousarray(np.rot90(picture, k=round(self.picture.rotation / 90) % 4))
@@ -69,24 +70,43 @@ def decode(path: Path) -> Iterator[Frame]:
     """
     last = -1.0
     with open_media(path) as container:
-        stream = container.streams.best("video")
-        if stream is None:
-            raise StageError(Reason.NO_VIDEO, f"{path.name} has no video stream.")
+        stream = best_video(container)
         stream.thread_type = "NONE"  # one thread a video and one video a core is faster than many threads a video
-        start = (container.start_time or 0) / av.time_base
-        shape = {"time_base": stream.time_base, "rate": stream.average_rate or USUAL_RATE, "aspect": _aspect(stream)}
-        converters = {pixel_format: VideoReformatter() for pixel_format in ("bgr24", "rgb24", "gray")}
+        make = _maker(stream, start=(container.start_time or 0) / av.time_base)
         try:
             for picture in container.decode(stream):
-                if picture.time is None or picture.pts is None or picture.time - start <= last:
-                    continue
-                last = picture.time - start
-                yield Frame(time=last, pts=picture.pts, picture=picture, converters=converters, **shape)
+                frame = make(picture)
+                if frame is not None and frame.time > last:
+                    last = frame.time
+                    yield frame
         except av.error.FFmpegError as error:
             if last < 0:
                 raise StageError(Reason.CORRUPT, f"{path.name} cannot be decoded ({error}).") from None
     if last < 0:
         raise StageError(Reason.CORRUPT, f"{path.name} has a video stream without a single frame.")
+
+
+def _maker(stream: av.VideoStream, *, start: float) -> Callable[[av.VideoFrame], Frame | None]:
+    """What turns the stream's pictures into frames; a picture without a time gives none."""
+    time_base = stream.time_base or Fraction(1, 1000)
+    rate = stream.average_rate or USUAL_RATE
+    aspect = _aspect(stream)
+    converters = {pixel_format: VideoReformatter() for pixel_format in ("bgr24", "rgb24", "gray")}
+
+    def make(picture: av.VideoFrame) -> Frame | None:
+        if picture.pts is None:
+            return None
+        return Frame(
+            time=float(picture.pts * time_base) - start,
+            pts=picture.pts,
+            time_base=time_base,
+            rate=rate,
+            aspect=aspect,
+            picture=picture,
+            converters=converters,
+        )
+
+    return make
 
 
 def _aspect(stream: av.VideoStream) -> Fraction:

@@ -6,7 +6,6 @@ in one of the container formats below; playlists, concat scripts and devices are
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -14,7 +13,9 @@ from harvest.errors import Reason, StageError
 
 PROTOCOLS = "file"
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,ogg,asf,mp3,wav,flac,aac"
-EXTENSIONS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .flv .ts .m2ts .mpg .mpeg .ogv .ogg .wmv .3gp".split())
+EXTENSIONS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".ts", ".m2ts", ".mpg", ".mpeg", ".ogv", ".wmv", ".3gp"}
+)
 """File name endings by which a folder's or a link's media is recognised; the content decides what it really is."""
 
 
@@ -35,7 +36,18 @@ def open_media(path: Path) -> av.container.InputContainer:
     except FileNotFoundError:
         raise StageError(Reason.GONE, f"{path.name} is no longer there.") from None
     except (av.error.FFmpegError, ValueError) as error:
-        raise StageError(Reason.CORRUPT, f"{path.name} is not a media file we can read ({error}).") from None
+        reason = getattr(error, "strerror", None) or error
+        raise StageError(Reason.CORRUPT, f"{path.name} is not a media file we can read: {reason}.") from None
+
+
+def best_video(container: av.container.InputContainer) -> av.VideoStream:
+    """The video stream that libav thinks best. Raises StageError(NO_VIDEO) where there is none."""
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.VideoStream) or not stream.width or not stream.height:
+        raise StageError(
+            Reason.NO_VIDEO, f"{Path(container.name).name} has no video stream: there is no frame to show."
+        )
+    return stream
 
 
 def probe(path: Path) -> MediaFacts:
@@ -44,17 +56,15 @@ def probe(path: Path) -> MediaFacts:
     Raises StageError with CORRUPT, NO_VIDEO or NO_AUDIO.
     """
     with open_media(path) as container:
-        picture = container.streams.best("video")
-        if picture is None or not picture.width or not picture.height:
-            raise StageError(Reason.NO_VIDEO, f"{path.name} has no video stream, so there is no frame to show.")
+        picture = best_video(container)
         if container.streams.best("audio") is None:
             raise StageError(Reason.NO_AUDIO, f"{path.name} has no audio stream, so nobody can be heard.")
         return MediaFacts(duration=_duration(container, picture), width=picture.width, height=picture.height)
 
 
-def _duration(container: av.container.InputContainer, stream: Any) -> float:
+def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     if container.duration is not None:
         return round(container.duration / av.time_base, 3)
-    if stream.duration is not None:
+    if stream.duration is not None and stream.time_base is not None:
         return round(float(stream.duration * stream.time_base), 3)
     return 0.0  # live captures and some streams do not say

@@ -1,0 +1,128 @@
+"""openai-whisper: the original, in torch, on the same weights and the same windows of speech as faster-whisper.
+
+It decodes without sampling, as faster-whisper does here, so what it writes hangs on the audio alone.
+"""
+
+import contextlib
+import io
+import pickle
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harvest.asr.base import Audio, TranscribeConfig
+from harvest.asr.ct2_weights import read_checkpoint
+from harvest.asr.engine import HeardSegment
+from harvest.asr.models import Weights, download_failed, load_failed
+from harvest.errors import RequestError
+
+
+class OpenAIWhisper:
+    """An Engine; loads its model when made, and sets how many threads torch uses in this process."""
+
+    name: ClassVar[str] = "openai"
+
+    def __init__(self, config: TranscribeConfig, weights: Weights) -> None:
+        whisper, torch = _import()
+        torch.set_num_threads(config.threads)
+        device = _device(config, weights, torch)
+        self._model = _load(weights, device, whisper)
+        self._options = {
+            "beam_size": config.beam_size if config.beam_size > 1 else None,
+            "temperature": 0.0,
+            "condition_on_previous_text": False,  # an error would be carried from window to window
+            "word_timestamps": True,
+            "fp16": device == "cuda" and config.compute_type != "float32",
+        }
+        self.languages = frozenset(whisper.tokenizer.LANGUAGES if self._model.is_multilingual else {"en"})
+
+    def listen(self, audio: Audio, language: str) -> tuple[str, list[HeardSegment]]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on fallbacks that cost time, not words
+            result = self._model.transcribe(audio.samples, language=language or None, **self._options)
+        return result["language"], [_heard(segment) for segment in result["segments"]]
+
+
+def _heard(segment: dict[str, Any]) -> HeardSegment:
+    return HeardSegment(
+        words=tuple((word["word"], word["start"], word["end"], word["probability"]) for word in segment["words"]),
+        avg_logprob=segment["avg_logprob"],
+        no_speech_prob=segment["no_speech_prob"],
+        compression_ratio=segment["compression_ratio"],
+    )
+
+
+def _import() -> tuple[Any, Any]:
+    try:
+        import torch
+        import whisper
+    except ImportError:
+        raise RequestError(
+            "The engine openai-whisper is not installed, so speech cannot become words by it: "
+            "pip install 'harvest-train[openai-whisper]', or take the engine faster-whisper."
+        ) from None
+    return whisper, torch
+
+
+def _device(config: TranscribeConfig, weights: Weights, torch: Any) -> str:
+    has_gpu = torch.cuda.is_available()
+    device = config.device
+    if device == "auto":
+        device = "cuda" if has_gpu else "cpu"
+    if device == "cuda" and not has_gpu:
+        raise load_failed(weights, "there is no GPU that torch can use")
+    if device == "cpu" and config.compute_type == "float16":
+        raise load_failed(weights, "on a CPU openai-whisper computes in float32 only")
+    return device
+
+
+def _load(weights: Weights, device: str, whisper: Any) -> Any:
+    try:
+        if weights.path is None:
+            with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+                return whisper.load_model(weights.name, device=device)
+        if weights.path.is_dir():
+            return _from_ctranslate2(weights.path, whisper).to(device)
+        return _from_file(weights.path, whisper).to(device)
+    except OSError as error:
+        raise download_failed(weights, error) from None
+    except (RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise load_failed(weights, str(error)) from None
+
+
+def _from_ctranslate2(folder: Path, whisper: Any) -> Any:
+    import torch
+
+    checkpoint = read_checkpoint(folder)
+    state = {name: torch.from_numpy(array.astype("float32")) for name, array in checkpoint.state.items()}
+    model = _build(checkpoint.dims, state, whisper)
+    _align_by(checkpoint.alignment_heads, model)
+    return model
+
+
+def _from_file(file: Path, whisper: Any) -> Any:
+    """An openai-whisper checkpoint. Its name says which attention heads follow the words: tiny.en.pt."""
+    import torch
+
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True)  # never runs what a pickle asks for
+    model = _build(checkpoint["dims"], checkpoint["model_state_dict"], whisper)
+    if file.stem in whisper._ALIGNMENT_HEADS:
+        model.set_alignment_heads(whisper._ALIGNMENT_HEADS[file.stem])
+    return model
+
+
+def _build(dims: dict[str, int], state: dict[str, Any], whisper: Any) -> Any:
+    model = whisper.model.Whisper(whisper.ModelDimensions(**dims))
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _align_by(heads: Iterable[tuple[int, int]], model: Any) -> None:
+    import torch
+
+    chosen = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+    for layer, head in heads:
+        chosen[layer, head] = True
+    # As set_alignment_heads does, which takes them packed only.
+    model.register_buffer("alignment_heads", chosen.to_sparse(), persistent=False)
