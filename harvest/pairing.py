@@ -27,6 +27,7 @@ class PairingConfig(Config):
 
     min_words: int = Field(default=8, ge=1)  # a shorter caption grows within its scene (MERLOT Reserve: 8 tokens)
     max_words: int = Field(default=64, ge=1)  # a longer one keeps the sentences nearest the frame
+    max_pause_s: float = Field(default=3.0, ge=0)  # a caption does not grow over a longer silence
     context_words: int = Field(default=24, ge=0)  # on each side
 
 
@@ -75,8 +76,8 @@ def pair(scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Itera
 
 
 def text_of(words: Sequence[Word]) -> str:
-    """Words as a person would write them in a line."""
-    return " ".join(word.text for word in words)
+    """Words as a person would write them in a line; each brings the blank before it, where its language has any."""
+    return "".join(word.text for word in words).strip()
 
 
 def _pair_scene(
@@ -108,24 +109,34 @@ def _owner(scene: Scene, sentence: Sentence) -> int:
 
 def _fit(own: Sequence[int], sentences: Sequence[Sentence], frame: KeyFrame, config: PairingConfig) -> range:
     """The run of sentences, by their places, that makes the caption: grown if too short, narrowed if too long."""
-    if not own:
-        return range(0)
-    first, last = own[0], own[-1]
+    run = range(own[0], own[-1] + 1) if own else range(0)
+    while run and _words(run, sentences) < config.min_words:
+        grown = _grown(run, sentences, config.max_pause_s)
+        if grown == run:
+            break
+        run = grown
+    while len(run) > 1 and _words(run, sentences) > config.max_words:
+        first_is_farther = _distance(sentences[run[0]], frame) > _distance(sentences[run[-1]], frame)
+        run = run[1:] if first_is_farther else run[:-1]
+    return run
 
-    def length() -> int:
-        return sum(len(sentence) for sentence in sentences[first : last + 1])
 
-    while length() < config.min_words and (first > 0 or last + 1 < len(sentences)):
-        if last + 1 < len(sentences):
-            last += 1
-        else:
-            first -= 1
-    while length() > config.max_words and last > first:
-        if _distance(sentences[first], frame) > _distance(sentences[last], frame):
-            first += 1
-        else:
-            last -= 1
-    return range(first, last + 1)
+def _words(run: range, sentences: Sequence[Sentence]) -> int:
+    return sum(len(sentences[place]) for place in run)
+
+
+def _grown(run: range, sentences: Sequence[Sentence], max_pause_s: float) -> range:
+    """The run with the next sentence, or else the one before, unless a long silence lies between."""
+    after, before = run.stop, run.start - 1
+    if after < len(sentences) and _pause(sentences[after - 1], sentences[after]) <= max_pause_s:
+        return range(run.start, after + 1)
+    if before >= 0 and _pause(sentences[before], sentences[before + 1]) <= max_pause_s:
+        return range(before, run.stop)
+    return run
+
+
+def _pause(earlier: Sentence, later: Sentence) -> float:
+    return later[0].word.start - earlier[-1].word.end
 
 
 def _distance(sentence: Sentence, frame: KeyFrame) -> float:

@@ -50,7 +50,7 @@ class Video:
 class Word:
     """One spoken word with its punctuation."""
 
-    text: str
+    text: str  # with the blank before it, as Whisper gives it: some languages have none
     start: float
     end: float
     probability: float  # the recogniser's, 0..1

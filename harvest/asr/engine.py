@@ -1,6 +1,6 @@
 """The seam below the transcriber: an engine hears one window at a time; the rest is the same for all of them.
 
-    audio -> windows of speech -> Engine.listen -> words on the audio's clock, trimmed, clamped, rounded -> Transcript
+    audio -> windows of speech -> Engine.listen -> words on the audio's clock, clamped, rounded -> Transcript
 """
 
 from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ def _word(text: str, start: float, end: float, probability: float, *, window: Wi
     start = min(max(float(start), 0.0), window.audio.duration_s)
     end = min(max(float(end), start), window.audio.duration_s)
     return Word(
-        text=text.strip(),
+        text=text,
         start=round(window.start + start, 3),
         end=round(window.start + end, 3),
         probability=round(float(probability), 4),
