@@ -10,22 +10,33 @@ import av
 import numpy as np
 import pytest
 
+from harvest.sources import link_id
+from shards.split import SPLITS, split_of
 from tests.makers import (
     RATE_HZ,
+    RELATIONS,
+    Cut,
+    CutCount,
     Fact,
     MediaLink,
     MediaServer,
     Scene,
     Thing,
+    Truth,
     VideoStyle,
     blank,
+    count_cuts,
+    count_word_errors,
     draw_fact,
     draw_title,
     links_to,
     noise,
+    plan_lessons,
     say,
     sound,
     tone,
+    url_of,
+    words_of,
     write_empty,
     write_page,
     write_playlist,
@@ -33,6 +44,7 @@ from tests.makers import (
     write_truncated,
     write_video,
 )
+from tests.makers.course import MadeLesson, kept_course, links, make_course
 
 FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square"))
 
@@ -192,6 +204,69 @@ def test_the_playlist_expands_to_the_plain_links_through_yt_dlp(tmp_path: Path) 
 
     assert found["title"] == "A course"
     assert [(entry["url"], entry["title"]) for entry in found["entries"]] == expected
+
+
+def test_no_other_video_shows_a_pair_that_a_test_video_shows() -> None:
+    lessons = plan_lessons(seed=1)
+    shown = {split: [fact for lesson in lessons if lesson.split == split for fact in lesson.facts] for split in SPLITS}
+    pairs = {split: {frozenset((fact.first, fact.second)) for fact in facts} for split, facts in shown.items()}
+
+    assert not pairs["test"] & (pairs["train"] | pairs["val"])
+    assert len({fact.sentence for fact in shown["test"]}) == len(pairs["test"]) == len(shown["test"]) >= 64
+    for part in ("colour", "shape"):
+        seen = {
+            split: {getattr(thing, part) for fact in facts for thing in (fact.first, fact.second)}
+            for split, facts in shown.items()
+        }
+        assert seen["test"] == seen["train"]
+    assert {fact.relation for fact in shown["train"]} == set(RELATIONS)
+    assert min(len(fact.sentence.split()) for facts in shown.values() for fact in facts) >= 8
+
+
+def test_every_lesson_gets_an_address_in_its_split() -> None:
+    truth = Truth(scenes=(), cuts=())
+    made = [MadeLesson(lesson=lesson, truth=truth, size=0) for lesson in plan_lessons()]
+
+    found = links(made, Path(), port=18765)
+
+    assert len({link.name for link in found}) == len(made)
+    for link, each in zip(found, made, strict=True):
+        assert split_of(link_id(url_of(link.name, port=18765))) == each.lesson.split
+
+
+def test_a_course_is_kept_while_it_is_whole(tmp_path: Path) -> None:
+    lessons = plan_lessons(videos={"train": 1, "val": 0, "test": 0}, facts=2)
+    made = tuple(make_course(tmp_path, lessons))
+
+    assert made[0].truth.words == tuple(word for fact in lessons[0].facts for word in fact.sentence.split())
+    assert kept_course(tmp_path, lessons) == made
+    assert kept_course(tmp_path, plan_lessons(seed=1, videos={"train": 1, "val": 0, "test": 0}, facts=2)) is None
+    (tmp_path / lessons[0].file).write_bytes(b"torn")
+    assert kept_course(tmp_path, lessons) is None
+
+
+def test_a_found_cut_counts_once_and_within_its_tolerance() -> None:
+    true = [Cut(time=1.0, entrance="cut"), Cut(time=1.3, entrance="cut"), Cut(time=5.0, entrance="fade")]
+
+    count = count_cuts(true, [1.15, 5.19, 9.0])
+
+    assert count == CutCount(hard=2, hard_found=1, soft=1, soft_found=1, invented=1)
+    assert count.recall == count.precision == pytest.approx(2 / 3)
+    assert (count + count).invented == 2
+
+
+@pytest.mark.parametrize(
+    ("heard", "errors"),
+    [
+        ("A red circle is over, a blue square.", 0),
+        ("red circle is over a blue square", 1),
+        ("a red circle is about blue square", 2),
+        ("so a red circle is over a blue square square", 2),
+        ("", 8),
+    ],
+)
+def test_word_errors_are_words_changed_left_out_or_put_in(heard: str, errors: int) -> None:
+    assert count_word_errors(FACT.sentence.split(), words_of(heard)) == errors
 
 
 def _frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:

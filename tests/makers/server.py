@@ -5,6 +5,7 @@ with MediaServer([MediaLink(name="a.mp4", file=path, title="A")]) as server:
     server.url("a.mp4")   # a plain link; HEAD and byte ranges are answered, unknown names with 404
 """
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         if with_body:
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a client may leave when it has seen enough
+                self.wfile.write(body)
 
 
 def _wanted_bytes(header: str, size: int) -> range | None:
