@@ -38,6 +38,7 @@ class TranscribeConfig(Config):
     language: str = Field("", pattern="^([a-z]{2,3})?$")  # "" lets Whisper detect it; .en models know only English
     beam_size: int = Field(5, ge=1, le=20)  # hypotheses kept; 1 is greedy
     vad: bool = True  # listen only where a voice detector hears somebody
+    batch_size: int = Field(8, ge=1, le=256)  # windows of a video heard at once by faster-whisper
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     # "auto" is int8 (openai: float32) on a CPU and float16 on a GPU.
     compute_type: Literal["auto", "int8", "float16", "float32"] = "auto"

@@ -1,23 +1,39 @@
-"""The seam below the transcriber: an engine hears one window at a time; the rest is the same for all of them.
+"""The seam below the transcriber: an engine hears windows; the rest is the same for all engines.
 
-    audio -> windows of speech -> Engine.listen -> words on the audio's clock, clamped, rounded -> Transcript
+    audio -> windows -> Engine.listen -> joined, trimmed, clamped, rounded words -> Transcript
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from harvest.asr.base import Audio, TranscribeConfig
-from harvest.asr.windows import Window, speech_windows, whole
+from harvest.asr.windows import Window, all_windows, speech_windows
 from harvest.errors import RequestError
 from harvest.records import Segment, Transcript, Word
 
+# Whisper's own rule: it thinks that nobody speaks, and is not sure of the words it found nevertheless.
+SILENT_ABOVE = 0.6  # no_speech_prob
+UNSURE_BELOW = -1.0  # avg_logprob
+
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # languages written without blanks between words
+
+
+class HeardWord(NamedTuple):
+    """A word as Whisper gives it: a leading blank unless it belongs to the word before, times on the audio's clock."""
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeardSegment:
-    """A segment as an engine gives it, with times on the window's clock."""
+class Heard:
+    """What is said in a window."""
 
-    words: tuple[tuple[str, float, float, float], ...]  # text, start, end, probability
+    window: Window
+    words: tuple[HeardWord, ...]
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
@@ -29,18 +45,18 @@ class Engine(Protocol):
     name: ClassVar[str]
     languages: frozenset[str]  # codes of the languages the model knows
 
-    def listen(self, audio: Audio, language: str) -> tuple[str, list[HeardSegment]]:
-        """What is said, and in which language: the one given, or the one detected if that is ""."""
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
+        """What is said in the windows, in order, and in which language: the one given, or the one detected if that is ""."""
         ...
 
 
 class WindowTranscriber:
-    """A Transcriber that gives an engine window after window."""
+    """A Transcriber that has an engine listen to the windows of an audio."""
 
     def __init__(self, config: TranscribeConfig, engine: Engine, model: str) -> None:
         self._engine = engine
         self._model = model
-        self._windows = speech_windows if config.vad else whole
+        self._windows = speech_windows if config.vad else all_windows
         self._language = _choose_language(config.language, engine)
 
     def transcribe(self, audios: Iterable[Audio]) -> Iterator[Transcript]:
@@ -48,12 +64,11 @@ class WindowTranscriber:
             yield self._transcribe_one(audio)
 
     def _transcribe_one(self, audio: Audio) -> Transcript:
-        language = self._language
-        segments: list[Segment] = []
-        for window in self._windows(audio):
-            # Detected once: a film does not change its language from one window to the next.
-            language, heard = self._engine.listen(window.audio, language)
-            segments += [_segment(segment, window) for segment in heard]
+        language, heard = self._language, []
+        windows = self._windows(audio)
+        if windows:
+            language, heard = self._engine.listen(audio, windows, self._language)
+        segments = [_segment(one, language) for one in heard if not _is_silence(one)]
         return Transcript(
             language=language,
             model=self._model,
@@ -70,22 +85,37 @@ def _choose_language(wanted: str, engine: Engine) -> str:
     return wanted
 
 
-def _segment(heard: HeardSegment, window: Window) -> Segment:
+def _is_silence(heard: Heard) -> bool:
+    return heard.no_speech_prob > SILENT_ABOVE and heard.avg_logprob < UNSURE_BELOW
+
+
+def _segment(heard: Heard, language: str) -> Segment:
+    words = heard.words if language in UNSPACED else _join_parts(heard.words)
     return Segment(
-        words=tuple(_word(*word, window=window) for word in heard.words if word[0].strip()),
+        words=tuple(_word(word, heard.window) for word in words if word.text.strip()),
         avg_logprob=round(float(heard.avg_logprob), 4),
         no_speech_prob=round(float(heard.no_speech_prob), 4),
         compression_ratio=round(float(heard.compression_ratio), 4),
     )
 
 
-def _word(text: str, start: float, end: float, probability: float, *, window: Window) -> Word:
+def _join_parts(words: Iterable[HeardWord]) -> list[HeardWord]:
+    """Whisper gives "10,000" as "10" and ",000", and "long-term" as "long" and "-term"."""
+    joined: list[HeardWord] = []
+    for word in words:
+        if joined and not word.text.startswith(" "):
+            before = joined[-1]
+            probability = min(before.probability, word.probability)
+            joined[-1] = HeardWord(before.text + word.text, before.start, word.end, probability)
+        else:
+            joined.append(word)
+    return joined
+
+
+def _word(heard: HeardWord, window: Window) -> Word:
     # Whisper pads a window to 30 seconds and may see a word end in the padding.
-    start = min(max(float(start), 0.0), window.audio.duration_s)
-    end = min(max(float(end), start), window.audio.duration_s)
+    start = min(max(float(heard.start), window.start_s), window.end_s)
+    end = min(max(float(heard.end), start), window.end_s)
     return Word(
-        text=text,
-        start=round(window.start + start, 3),
-        end=round(window.start + end, 3),
-        probability=round(float(probability), 4),
+        text=heard.text.strip(), start=round(start, 3), end=round(end, 3), probability=round(float(heard.probability), 4)
     )

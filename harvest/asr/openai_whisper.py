@@ -1,20 +1,22 @@
-"""openai-whisper: the original, in torch, on the same weights and the same windows of speech as faster-whisper.
+"""openai-whisper: the original, in torch, on the same weights and the same windows as faster-whisper.
 
-It decodes without sampling, as faster-whisper does here, so what it writes hangs on the audio alone.
+It uses the package's decoder and its word alignment, but not its `transcribe`, which hears the end of most windows
+twice. As with faster-whisper nothing is sampled: what it writes hangs on the audio alone.
 """
 
 import contextlib
 import io
 import pickle
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from harvest.asr.base import Audio, TranscribeConfig
 from harvest.asr.ct2_weights import read_checkpoint
-from harvest.asr.engine import HeardSegment
+from harvest.asr.engine import Heard, HeardWord
 from harvest.asr.models import Weights, download_failed, load_failed
+from harvest.asr.windows import Window
 from harvest.errors import RequestError
 
 
@@ -24,33 +26,64 @@ class OpenAIWhisper:
     name: ClassVar[str] = "openai"
 
     def __init__(self, config: TranscribeConfig, weights: Weights) -> None:
-        whisper, torch = _import()
+        self._whisper, torch = _import()
         torch.set_num_threads(config.threads)
         device = _device(config, weights, torch)
-        self._model = _load(weights, device, whisper)
+        self._model = _load(weights, device, self._whisper)
         self._options = {
             "beam_size": config.beam_size if config.beam_size > 1 else None,
-            "temperature": 0.0,
-            "condition_on_previous_text": False,  # an error would be carried from window to window
-            "word_timestamps": True,
+            "without_timestamps": True,  # the alignment gives better ones
             "fp16": device == "cuda" and config.compute_type != "float32",
         }
-        self.languages = frozenset(whisper.tokenizer.LANGUAGES if self._model.is_multilingual else {"en"})
+        self.languages = frozenset(self._whisper.tokenizer.LANGUAGES if self._model.is_multilingual else {"en"})
 
-    def listen(self, audio: Audio, language: str) -> tuple[str, list[HeardSegment]]:
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
+        heard = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on fallbacks that cost time, not words
-            result = self._model.transcribe(audio.samples, language=language or None, **self._options)
-        return result["language"], [_heard(segment) for segment in result["segments"]]
+            for window in windows:
+                mel, frames = self._spectrogram(audio, window)
+                # Detected in the first window only: a film does not change its language every half minute.
+                decoded = self._whisper.decode(self._model, mel, language=language or None, **self._options)
+                language = decoded.language
+                words = self._align(decoded, mel, frames, window)
+                heard.append(
+                    Heard(
+                        window=window,
+                        words=words,
+                        avg_logprob=decoded.avg_logprob,
+                        no_speech_prob=decoded.no_speech_prob,
+                        compression_ratio=decoded.compression_ratio,
+                    )
+                )
+        return language, heard
 
+    def _spectrogram(self, audio: Audio, window: Window) -> tuple[Any, int]:
+        """The window padded to 30 seconds, and how many of its frames are not padding."""
+        sound = self._whisper.audio
+        samples = sound.pad_or_trim(audio.samples[window.first : window.end])
+        mel = sound.log_mel_spectrogram(samples, self._model.dims.n_mels, device=self._model.device)
+        if self._options["fp16"]:
+            mel = mel.half()
+        return mel, (window.end - window.first) // sound.HOP_LENGTH
 
-def _heard(segment: dict[str, Any]) -> HeardSegment:
-    return HeardSegment(
-        words=tuple((word["word"], word["start"], word["end"], word["probability"]) for word in segment["words"]),
-        avg_logprob=segment["avg_logprob"],
-        no_speech_prob=segment["no_speech_prob"],
-        compression_ratio=segment["compression_ratio"],
-    )
+    def _align(self, decoded: Any, mel: Any, frames: int, window: Window) -> tuple[HeardWord, ...]:
+        """When each of the decoded words is said."""
+        segment = {"seek": 0, "start": 0.0, "end": window.end_s - window.start_s, "tokens": decoded.tokens, "words": []}
+        self._whisper.timing.add_word_timestamps(
+            segments=[segment],
+            model=self._model,
+            tokenizer=self._whisper.tokenizer.get_tokenizer(
+                self._model.is_multilingual, num_languages=self._model.num_languages, language=decoded.language
+            ),
+            mel=mel,
+            num_frames=frames,
+            last_speech_timestamp=0.0,
+        )
+        return tuple(
+            HeardWord(word["word"], window.start_s + word["start"], window.start_s + word["end"], word["probability"])
+            for word in segment["words"]
+        )
 
 
 def _import() -> tuple[Any, Any]:

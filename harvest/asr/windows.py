@@ -1,58 +1,83 @@
-"""Where somebody speaks: sound cut into windows of at most 30 seconds, the most that Whisper hears at once.
+"""Sound cut into windows of at most 30 seconds, which is what Whisper hears at once: where somebody speaks, or all of it.
 
     audio -> Silero's voice detector -> stretches of speech -> windows, cut in the pauses
 
-Cutting first keeps Whisper from inventing words in silence and from joining sentences across it, and memory from
-growing with the length of a video. The detector is the one that faster-whisper ships.
+Cutting first keeps Whisper from inventing words in silence and from joining sentences across it, and keeps memory
+from growing with the length of a video. The detector is the one that faster-whisper ships.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from harvest.asr.base import RATE_HZ, Audio
 
 LONGEST = 30  # seconds; fixed by the model
 JOINED_PAUSE = 1.0  # seconds; shorter pauses do not end a window: words around them help each other
 PIECE = 600  # seconds given to the detector at once; it needs several times the memory of what it hears
+SEARCHED = 5 * RATE_HZ  # samples before a window's end in which a quiet place to cut is looked for
+HUSH = RATE_HZ // 50  # samples over which loudness is taken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A part of an audio."""
+    """Which samples of an audio."""
 
-    start: float  # seconds into the audio
-    audio: Audio
+    first: int
+    end: int  # one behind the last
 
+    @property
+    def start_s(self) -> float:
+        return self.first / RATE_HZ
 
-def whole(audio: Audio) -> list[Window]:
-    """The audio as it is, for Whisper to find its way through."""
-    return [Window(start=0.0, audio=audio)]
+    @property
+    def end_s(self) -> float:
+        return self.end / RATE_HZ
 
 
 def speech_windows(audio: Audio) -> list[Window]:
     """The parts of `audio` in which somebody speaks, in order; none when nobody does."""
-    return [
-        Window(start=first / RATE_HZ, audio=Audio(samples=audio.samples[first:end]))
-        for first, end in _join(_stretches(audio))
-    ]
+    return _join(_stretches(audio))
 
 
-def _stretches(audio: Audio) -> Iterator[tuple[int, int]]:
-    """First sample and end of each stretch of speech, a little silence included."""
+def all_windows(audio: Audio) -> list[Window]:
+    """The whole of `audio`, cut where it is quietest."""
+    windows = []
+    first, total = 0, len(audio.samples)
+    while first < total:
+        end = min(first + LONGEST * RATE_HZ, total)
+        if end < total:
+            end = _quietest(audio, end - SEARCHED, end)
+        windows.append(Window(first=first, end=end))
+        first = end
+    return windows
+
+
+def _stretches(audio: Audio) -> Iterator[Window]:
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(max_speech_duration_s=LONGEST, min_silence_duration_ms=400, speech_pad_ms=200)
     for offset in range(0, len(audio.samples), PIECE * RATE_HZ):
         piece = audio.samples[offset : offset + PIECE * RATE_HZ]
         for found in get_speech_timestamps(piece, options):
-            yield offset + found["start"], offset + found["end"]
+            yield Window(first=offset + found["start"], end=offset + found["end"])
 
 
-def _join(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for first, end in stretches:
-        if joined and first - joined[-1][1] <= JOINED_PAUSE * RATE_HZ and end - joined[-1][0] <= LONGEST * RATE_HZ:
-            joined[-1] = (joined[-1][0], end)
+def _join(stretches: Iterable[Window]) -> list[Window]:
+    joined: list[Window] = []
+    for stretch in stretches:
+        if joined and _belong_together(joined[-1], stretch):
+            joined[-1] = Window(first=joined[-1].first, end=stretch.end)
         else:
-            joined.append((first, end))
+            joined.append(stretch)
     return joined
+
+
+def _belong_together(before: Window, after: Window) -> bool:
+    return after.start_s - before.end_s <= JOINED_PAUSE and after.end_s - before.start_s <= LONGEST
+
+
+def _quietest(audio: Audio, first: int, end: int) -> int:
+    loudness = np.abs(audio.samples[first:end]).reshape(-1, HUSH).sum(axis=1)
+    return first + int(loudness.argmin()) * HUSH + HUSH // 2

@@ -1,5 +1,7 @@
 """Words find the picture they were said over: hand-made cases."""
 
+import itertools
+
 from harvest.pairing import PairingConfig, pair
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Word
 
@@ -23,7 +25,7 @@ def key_frame(start: float, end: float) -> KeyFrame:
 
 def scenes_at(*bounds: float) -> Scenes:
     """Scenes between neighbouring bounds, a key frame each."""
-    pairs = zip(bounds, bounds[1:], strict=False)
+    pairs = itertools.pairwise(bounds)
     scenes = tuple(Scene(start=start, end=end, frames=(key_frame(start, end),)) for start, end in pairs)
     return Scenes(detector="made", scenes=scenes)
 
