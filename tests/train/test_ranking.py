@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from train.evaluation.gallery import Gallery
-from train.evaluation.ranking import chance, ranks, recalls
 from train.batch import Batch
 from train.data.order import Position
+from train.evaluation.gallery import Gallery
+from train.evaluation.ranking import chance, ranks, recalls
 
 
 def test_ranks_of_single_answers() -> None:

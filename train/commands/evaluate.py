@@ -62,13 +62,14 @@ def evaluate(request: Request) -> Report:
         raise DataError(f"The {split} split of {shards} holds no samples to evaluate on: choose another --split.")
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    routes = [*dict.fromkeys(request.routes)] or list(ROUTES)
+    routes = [route for route in ROUTES if route in request.routes or not request.routes]
     model = restored_model(config, checkpoint).to(chosen_device(config.trainer.device))
     batches = evaluation_batches(shards, manifest, split, config=config, tokenizer=checkpoint.tokenizer)
     scores = TASKS[request.task](routes=routes, mask_token=checkpoint.tokenizer.mask).run(model, batches)
     out = request.out or runs.run_of(checkpoint.folder) / "scores.json"
     protocol = {
         "task": request.task,
+        "route": routes[0],  # of the figures that stand without a route's name
         "split": split,
         "step": checkpoint.state.step,
         "shards_digest": manifest.digest,

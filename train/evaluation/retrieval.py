@@ -34,7 +34,7 @@ class Retrieval:
         figures = _about(gallery)
         for route, similar_QA in similar.items():
             figures |= {f"{route}.{name}": value for name, value in _both_ways(similar_QA, gallery.right_QA).items()}
-        first = next(iter(similar.values()))
+        first = similar[self._routes[0]]
         # The first route's figures stand without its name too: the ones to quote.
         figures |= _both_ways(first, gallery.right_QA)
         return Scores(figures=figures, pictures={"retrieval.png": contact_sheet(_queries(gallery, first))})
