@@ -1,6 +1,6 @@
 """What goes into speech recognition and what comes out; the engines stand in files of their own.
 
-    Audio -> Transcriber -> Transcript
+Audio -> Transcriber -> Transcript
 """
 
 from collections.abc import Iterable, Iterator

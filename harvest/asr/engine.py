@@ -1,6 +1,6 @@
 """The seam below the transcriber: an engine hears windows; the rest is the same for all engines.
 
-    audio -> windows -> Engine.listen -> joined, trimmed, clamped, rounded words -> Transcript
+audio -> windows -> Engine.listen -> joined, trimmed, clamped, rounded words -> Transcript
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -81,7 +81,9 @@ def _choose_language(wanted: str, engine: Engine) -> str:
     if len(engine.languages) == 1:
         return next(iter(engine.languages))
     if wanted and wanted not in engine.languages:
-        raise RequestError(f"Whisper knows no language {wanted!r}: give a code such as 'en', or '' to have it detected.")
+        raise RequestError(
+            f"Whisper knows no language {wanted!r}: give a code such as 'en', or '' to have it detected."
+        )
     return wanted
 
 
@@ -117,5 +119,8 @@ def _word(heard: HeardWord, window: Window) -> Word:
     start = min(max(float(heard.start), window.start_s), window.end_s)
     end = min(max(float(heard.end), start), window.end_s)
     return Word(
-        text=heard.text.strip(), start=round(start, 3), end=round(end, 3), probability=round(float(heard.probability), 4)
+        text=heard.text.strip(),
+        start=round(start, 3),
+        end=round(end, 3),
+        probability=round(float(heard.probability), 4),
     )

@@ -44,7 +44,9 @@ def find_weights(model: str) -> Weights:
     if path.exists():
         return Weights(name=path.name, path=path)
     if model.startswith((".", "/", "~")) or path.suffix == ".pt":
-        raise RequestError(f"There is no Whisper model at {model!r}: give an existing path, or a name such as 'tiny.en'.")
+        raise RequestError(
+            f"There is no Whisper model at {model!r}: give an existing path, or a name such as 'tiny.en'."
+        )
     packaged = PACKAGED.get(model)
     spec = importlib.util.find_spec(packaged.package) if packaged else None
     if packaged is None or spec is None or not spec.submodule_search_locations:
