@@ -34,11 +34,13 @@ def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoRe
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    errors = Console(stderr=True, soft_wrap=True)
+    errors = Console(stderr=True, soft_wrap=True, emoji=False)
     _set_up_logging(errors, debug=debug)
     try:
         app(arguments)  # leaves by SystemExit, also for mistakes in the options themselves
-    except KeyboardInterrupt:
+    except SystemExit as leaving:
+        if not _comes_of(leaving, KeyboardInterrupt):
+            raise
         errors.print("Interrupted. What was finished is kept: run the same command to go on.")
         sys.exit(INTERRUPTED)
     except Exception as error:  # the border of the program: a person gets a sentence, never a bare traceback
@@ -52,6 +54,13 @@ def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoRe
     sys.exit(0)
 
 
+def _comes_of(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """typer turns Ctrl-C into an exit of its own, with a code that depends on its version."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _set_up_logging(console: Console, *, debug: bool) -> None:
     handler = RichHandler(console=console, show_time=False, show_path=debug, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
@@ -62,4 +71,6 @@ def _set_up_logging(console: Console, *, debug: bool) -> None:
 def _show(console: Console, error: Exception, *, debug: bool) -> None:
     if debug:
         console.print_exception()
-    console.print(f"[bold red]Error:[/] {escape(str(error) or type(error).__name__)}", highlight=False)
+    text = " ".join(str(error).split()) or type(error).__name__
+    printable = "".join(sign for sign in text if sign.isprintable())  # strangers' names steer no terminal
+    console.print(f"[bold red]Error:[/] {escape(printable)}", highlight=False)

@@ -7,7 +7,8 @@ with a separator or a YAML ending is a path. Mistakes raise ConfigError with one
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
@@ -68,7 +69,8 @@ def _locate(schema: type[Config], source: str | Path) -> Path:
     path = folder / f"{text}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise ConfigError(f"There are no settings named {text!r}: choose one of {names}, or give a YAML file.")
+        choice = f"choose one of {names}, or give" if names else "give"
+        raise ConfigError(f"There are no settings named {text!r}: {choice} a YAML file.")
     return path
 
 
@@ -76,14 +78,25 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_YAML_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_YAML_BYTES} bytes, so it cannot be a settings file.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  it is a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a 13th month
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold settings as 'name: value' lines, not a {type(values).__name__}.")
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader, but of two settings of one name it does not quietly keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{name!r} stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -93,13 +106,14 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override!r} is not of the form a.b=value.")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         value = text
     for name in names[:-1]:
-        inner = values.setdefault(name, {})
+        inner = values.get(name, {})
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {override!r}: {name!r} is a single value, it has no parts to set.")
-        values = inner
+        values[name] = dict(inner)  # a copy: YAML's aliases make one mapping of several settings
+        values = values[name]
     values[names[-1]] = value
 
 
@@ -108,13 +122,18 @@ def _describe(schema: type[Config], error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     dotted = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(dotted, _dotted_names(schema), n=1)
+        known = _dotted_names(schema)
+        last = f".{dotted}".rpartition(".")[2]
+        close = [name for name in known if name.endswith(f".{last}")] or difflib.get_close_matches(dotted, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "--show-config lists the settings there are."
         return f"There is no setting {dotted!r}: {hint}"
     if not dotted:
         return f"The settings do not fit together: {first['msg'].removeprefix('Value error, ')}."
     problem = first["msg"].removeprefix("Value error, ")
-    return f"The setting {dotted}={first['input']!r} cannot be used: {problem[0].lower()}{problem[1:]}."
+    short = reprlib.Repr()  # bounded, as a page of YAML can stand for gigabytes
+    short.maxlevel, short.maxlist, short.maxdict, short.maxstring = 2, 4, 4, 80
+    value = short.repr(first["input"])
+    return f"The setting {dotted}={value} cannot be used: {problem[0].lower()}{problem[1:]}."
 
 
 def _dotted_names(schema: type[BaseModel], prefix: str = "") -> list[str]:

@@ -4,15 +4,18 @@ Decoding treats the bytes as a stranger's: sizes are bounded, every field is che
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shards.errors import CorruptShard, UnknownSchema
+from shards.errors import CorruptShard, UnknownSchema, shown
 from shards.sample import JSON_FIELDS, SCHEMA, Sample, json_values
 
 MEMBERS = ("jpg", "json", "txt")
 MAX_MEMBER_BYTES = {"jpg": 32 << 20, "json": 1 << 20, "txt": 1 << 20}
+
+KIND_NAMES = {str: "valid text", int: "a whole number of 64 bits", float: "a finite float"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +27,13 @@ class RawSample:
 
 
 def encode(sample: Sample) -> RawSample:
-    """The members of `sample`; equal samples give equal bytes."""
-    record = json.dumps(json_values(sample), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    members = {"jpg": sample.image, "json": record.encode(), "txt": sample.caption.encode()}
+    """The members of `sample`; equal samples give equal bytes. Raises ValueError if a float is not finite."""
+    values = json_values(sample)
+    try:
+        record = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"A sample of video {sample.video_id} at {sample.frame_time} s: {error}.") from None
+    members = {"jpg": sample.image, "json": record.encode(), "txt": values["caption"].encode()}
     return RawSample(key=sample.key, members=members)
 
 
@@ -38,6 +45,8 @@ def decode(raw: RawSample) -> Sample:
         if len(raw.members[member]) > MAX_MEMBER_BYTES[member]:
             raise CorruptShard(f"The {member} member of sample {raw.key} is over {MAX_MEMBER_BYTES[member]} bytes.")
     values = _read_json(raw)
+    if values["key"] != raw.key:
+        raise CorruptShard(f"Sample {raw.key} calls itself {shown(values['key'])} in its JSON.")
     if values["caption"].encode() != raw.members["txt"]:
         raise CorruptShard(f"Sample {raw.key} has one caption in its txt member and another in its JSON.")
     return Sample(image=raw.members["jpg"], **values)
@@ -45,14 +54,26 @@ def decode(raw: RawSample) -> Sample:
 
 def _read_json(raw: RawSample) -> dict[str, Any]:
     try:
-        values = json.loads(raw.members["json"])
+        values = json.loads(raw.members["json"].decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CorruptShard(f"The JSON of sample {raw.key} cannot be read: {error}.") from None
     if not isinstance(values, dict):
         raise CorruptShard(f"The JSON of sample {raw.key} is not an object.")
     if values.get("schema") != SCHEMA:
-        raise UnknownSchema(f"Sample {raw.key} has schema {values.get('schema')!r}; this version reads {SCHEMA}.")
+        raise UnknownSchema(f"Sample {raw.key} has schema {shown(values.get('schema'))}; this version reads {SCHEMA}.")
     for name, kind in JSON_FIELDS.items():
-        if type(values.get(name)) is not kind:
-            raise CorruptShard(f"Sample {raw.key}: {name} must be a {kind.__name__}, not {values.get(name)!r:.80}.")
+        if not _is_sound(values.get(name), kind):
+            found = shown(values[name]) if name in values else "missing"
+            raise CorruptShard(f"Sample {raw.key}: {name} must be {KIND_NAMES[kind]}, and is {found}.")
     return {name: values[name] for name in JSON_FIELDS}
+
+
+def _is_sound(value: Any, kind: type[Any]) -> bool:
+    """Whether `value` is exactly of `kind`, and one that every reader can hold."""
+    if type(value) is not kind:
+        return False
+    if isinstance(value, str):
+        return value.isascii() or value == value.encode(errors="replace").decode()  # no half of a surrogate pair
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return bool(-(2**63) <= value < 2**63)

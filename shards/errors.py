@@ -7,6 +7,9 @@ ShardsError
 └── CannotWrite         the place to write to is not ours to replace
 """
 
+import reprlib
+from typing import Any
+
 
 class ShardsError(Exception):
     """Base of this package's errors. The message is the sentence to show."""
@@ -26,3 +29,10 @@ class CorruptShard(ShardsError):
 
 class CannotWrite(ShardsError):
     """The target folder holds something that is not a shard set."""
+
+
+def shown(value: Any) -> str:
+    """A stranger's value for a message: short, on one line, without control signs."""
+    short = reprlib.Repr()
+    short.maxlevel = 1
+    return short.repr(value)

@@ -3,15 +3,17 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
-from shards.errors import CorruptShard, NotAShardSet, UnknownSchema
+from shards.errors import CorruptShard, NotAShardSet, UnknownSchema, shown
 from shards.sample import SCHEMA
-from shards.split import Split
+from shards.split import SPLITS, Split
 
 MANIFEST_NAME = "manifest.json"
+SHARD_NAME = re.compile(r"[A-Za-z0-9_-]+\.tar")  # nothing that leads out of the folder, nor a terminal astray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,25 +74,38 @@ class Manifest:
 
 def _parse(values: Any, path: Path) -> Manifest:
     if not isinstance(values, dict):
-        raise CorruptShard(f"{path} is not a manifest.")
-    if values.get("schema") != SCHEMA:
-        raise UnknownSchema(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
+        raise CorruptShard(f"{path} is not a manifest: it holds no object.")
+    if "schema" not in values or "shards" not in values:
+        raise CorruptShard(f"{path} is not a manifest of shards: it has no schema or no shards.")
+    if values["schema"] != SCHEMA:
+        raise UnknownSchema(f"{path} has schema {shown(values['schema'])}; this version reads schema {SCHEMA}.")
     try:
         shards = tuple(ShardEntry(**entry) for entry in values.pop("shards"))
         manifest = Manifest(shards=shards, **values)
-    except (KeyError, TypeError) as error:
+    except TypeError as error:
         raise CorruptShard(f"{path} is not a manifest: {error}.") from None
     for shard in shards:
         _check_entry(shard, path)
+    if len({shard.name for shard in shards}) < len(shards):
+        raise CorruptShard(f"{path} names a shard twice.")
+    _check_facts(manifest, path)
     return manifest
 
 
 def _check_entry(shard: ShardEntry, path: Path) -> None:
     """A stranger's manifest must not lead out of its folder, nor miscount."""
     kinds = {field.name: cast(type, field.type) for field in dataclasses.fields(ShardEntry) if field.name != "split"}
-    if not all(isinstance(getattr(shard, name), kind) for name, kind in kinds.items()):
-        raise CorruptShard(f"{path} describes a shard with values of the wrong kind: {shard}.")
-    if shard.split not in get_args(Split) or Path(shard.name).name != shard.name or not shard.name.endswith(".tar"):
-        raise CorruptShard(f"{path} names a shard that cannot be: {shard.name!r} of split {shard.split!r}.")
+    if not all(type(getattr(shard, name)) is kind for name, kind in kinds.items()):
+        raise CorruptShard(f"{path} describes a shard with values of the wrong kind: {shown(shard.name)}.")
+    if shard.split not in SPLITS or not SHARD_NAME.fullmatch(shard.name):
+        raise CorruptShard(f"{path} names a shard that cannot be: {shown(shard.name)} of split {shown(shard.split)}.")
     if shard.samples < 0 or shard.bytes < 0:
         raise CorruptShard(f"{path} gives shard {shard.name} a negative size.")
+
+
+def _check_facts(manifest: Manifest, path: Path) -> None:
+    counts = [manifest.videos, manifest.dropped]
+    sound = type(manifest.version) is str and isinstance(manifest.settings, dict)
+    sound &= all(isinstance(table, dict) and all(type(n) is int for n in table.values()) for table in counts)
+    if not sound:
+        raise CorruptShard(f"{path} has a version, settings or counts of the wrong kind.")

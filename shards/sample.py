@@ -70,8 +70,13 @@ JSON_FIELDS: dict[str, type] = {name: kind for name, kind in get_type_hints(Samp
 
 
 def json_values(sample: Sample) -> dict[str, Any]:
-    """The JSON fields of `sample` in their order, floats as floats."""
-    return {name: kind(getattr(sample, name)) for name, kind in JSON_FIELDS.items()}
+    """The JSON fields of `sample` in their order, floats as floats, text as what UTF-8 can hold."""
+    return {name: _plain(kind(getattr(sample, name))) for name, kind in JSON_FIELDS.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Half a surrogate pair, as cut-off titles have them, becomes a question mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def with_place(sample: Sample, *, key: str, split: str) -> Sample:

@@ -21,6 +21,7 @@ from shards.manifest import Manifest, ShardEntry
 from shards.sample import JSON_FIELDS
 
 META_FOLDER = "_meta"
+NAMES = frozenset({"sizes.json", "index.json", META_FOLDER, "README.md"})
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -30,11 +31,16 @@ ROW_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in JSON_FIELDS.
 
 def write_shard_rows(folder: Path, entry: ShardEntry, rows: Rows) -> None:
     """The parquet and the stats of one shard, named by its number."""
-    number = entry.name.removesuffix(".tar").rpartition("-")[2]
-    _write_parquet(folder / META_FOLDER / f"{number}.parquet", rows)
+    path = rows_path(folder, entry)
+    _write_parquet(path, rows)
     stats = {"shard": entry.name, "split": entry.split, "count": entry.samples, "successes": entry.samples}
     stats |= {"bytes": entry.bytes, "videos": len({row["video_id"] for row in rows})}
-    _write_json(folder / META_FOLDER / f"{number}_stats.json", stats)
+    _write_json(path.with_name(f"{path.stem}_stats.json"), stats)
+
+
+def rows_path(folder: Path, entry: ShardEntry) -> Path:
+    """The parquet table of one shard."""
+    return folder / META_FOLDER / f"{entry.name.removesuffix('.tar').rpartition('-')[2]}.parquet"
 
 
 def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows, *, title: str) -> None:

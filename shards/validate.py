@@ -3,18 +3,22 @@
 import hashlib
 import io
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 from PIL import Image
 
-from shards.codec import decode
-from shards.errors import ShardsError
+from shards.codec import RawSample, decode
+from shards.errors import CorruptShard, ShardsError
 from shards.manifest import Manifest, ShardEntry
 from shards.reader import read_shard
 from shards.sample import Sample
+from shards.side_files import rows_path
 from shards.writer import file_digest
 
 MAX_PIXELS = 1 << 26  # 8192 x 8192; a key frame is a fraction of that
@@ -37,54 +41,88 @@ def validate(folder: Path) -> Iterator[tuple[ShardEntry, list[str]]]:
     manifest = Manifest.load(folder)
     seen = _Seen()
     for shard in manifest.shards:
-        yield shard, _check_shard(folder, shard, seen)
+        yield shard, [*_check_shard(folder, shard, seen)]
 
 
 def check_folder(folder: Path) -> list[str]:
     """Problems of the set as a whole: tars nobody listed, side files that disagree with the manifest."""
     manifest = Manifest.load(folder)
     counts = {shard.name: shard.samples for shard in manifest.shards}
-    problems = [
-        f"{path.name} is not in the manifest." for path in sorted(folder.glob("*.tar")) if path.name not in counts
-    ]
-    try:
-        if json.loads((folder / "sizes.json").read_text(encoding="utf-8")) != counts:
-            problems.append("sizes.json does not agree with the manifest, so open_clip would miscount.")
-    except (OSError, ValueError) as error:
-        problems.append(f"sizes.json cannot be read: {error}.")
+    unlisted = [path.name for path in sorted(folder.glob("*.tar")) if path.name not in counts]
+    problems = [f"{name} is not in the manifest." for name in unlisted]
+    if not (folder / "README.md").is_file():
+        problems.append("README.md is missing, so Hugging Face datasets would not find the pictures.")
+    problems += _check_counts(folder / "sizes.json", counts, "open_clip")
+    problems += _check_counts(folder / "index.json", counts, "wids")
+    problems += _check_rows(folder, manifest)
     return problems
 
 
-def _check_shard(folder: Path, shard: ShardEntry, seen: _Seen) -> list[str]:
+def _check_counts(path: Path, counts: dict[str, int], reader: str) -> Iterator[str]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "index.json":
+            values = {shard["url"]: shard["nsamples"] for shard in values["shardlist"]}
+    except (OSError, ValueError, RecursionError, LookupError, TypeError) as error:
+        yield f"{path.name} cannot be read, and {reader} needs it: {error}."
+    else:
+        if values != counts:
+            yield f"{path.name} does not agree with the manifest, so {reader} would miscount."
+
+
+def _check_rows(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """The parquet tables, and the manifest's number of videos by them."""
+    videos: dict[str, set[Any]] = {split: set() for split in manifest.videos}
+    for shard in manifest.shards:
+        path = rows_path(folder, shard)
+        try:
+            ids = pq.read_table(path, columns=["video_id"])["video_id"].to_pylist()
+        except (OSError, ValueError, LookupError) as error:
+            yield f"{path.name} cannot be read: {' '.join(str(error).split())}."
+            return
+        if len(ids) != shard.samples:
+            yield f"{path.name} has {len(ids)} rows, the manifest gives {shard.name} {shard.samples} samples."
+        videos.setdefault(shard.split, set()).update(ids)
+    if {split: len(ids) for split, ids in videos.items()} != manifest.videos:
+        yield "The manifest's numbers of videos are not those of the parquet tables."
+
+
+def _check_shard(folder: Path, shard: ShardEntry, seen: _Seen) -> Iterator[str]:
     path = folder / shard.name
     if not path.is_file():
-        return [f"{shard.name} is missing."]
-    problems = []
+        yield f"{shard.name} is missing."
+        return
+    if path.stat().st_size != shard.bytes:
+        yield f"{shard.name} has {path.stat().st_size} bytes, the manifest says {shard.bytes}."
     if file_digest(path) != shard.sha256:
-        problems.append(f"{shard.name} has another SHA-256 than the manifest says: its bytes have changed.")
+        yield f"{shard.name} has another SHA-256 than the manifest says: its bytes have changed."
     count = 0
     try:
         for raw in read_shard(path):
             count += 1
-            problems += _check_sample(decode(raw), shard, seen)
-    except ShardsError as error:
-        problems.append(str(error))
+            yield from _check_sample(raw, shard, seen)
+    except CorruptShard as error:
+        yield str(error)
     if count != shard.samples:
-        problems.append(f"{shard.name} holds {count} readable samples, the manifest says {shard.samples}.")
-    return problems
+        yield f"{shard.name} holds {count} samples, the manifest says {shard.samples}."
 
 
-def _check_sample(sample: Sample, shard: ShardEntry, seen: _Seen) -> Iterator[str]:
-    where = f"{shard.name}, sample {sample.key}"
-    if sample.key in seen.keys:
+def _check_sample(raw: RawSample, shard: ShardEntry, seen: _Seen) -> Iterator[str]:
+    where = f"{shard.name}, sample {raw.key}"
+    if raw.key in seen.keys:
         yield f"{where}: the key occurs twice in the set."
-    seen.keys.add(sample.key)
+    seen.keys.add(raw.key)
+    try:
+        sample = decode(raw)
+    except ShardsError as error:
+        yield f"{shard.name}: {error}"
+        return
     if sample.split != shard.split:
         yield f"{where} says it belongs to split {sample.split!r}."
     splits = seen.splits_of_video[sample.video_id]
     splits.add(shard.split)
     if len(splits) > 1:
-        yield f"{where}: video {sample.video_id} is in several splits ({', '.join(sorted(splits))})."
+        yield f"{where}: video {sample.video_id!r} is in several splits ({', '.join(sorted(splits))})."
     if not sample.caption.strip():
         yield f"{where} has an empty caption."
     if hashlib.sha256(sample.image).hexdigest() != sample.sha256:
@@ -94,12 +132,14 @@ def _check_sample(sample: Sample, shard: ShardEntry, seen: _Seen) -> Iterator[st
 
 def _check_picture(sample: Sample, where: str) -> Iterator[str]:
     try:
-        with Image.open(io.BytesIO(sample.image), formats=["JPEG"]) as picture:
-            if picture.size != (sample.width, sample.height):
-                yield f"{where}: the picture is {picture.size}, its record says {sample.width} x {sample.height}."
-            if picture.width * picture.height > MAX_PIXELS:
-                yield f"{where}: the picture has {picture.width} x {picture.height} pixels, over the limit."
-            else:
-                picture.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is below Pillow's
+            picture = Image.open(io.BytesIO(sample.image), formats=["JPEG"])
+        if picture.size != (sample.width, sample.height):
+            yield f"{where}: the picture is {picture.size}, its record says {sample.width} x {sample.height}."
+        if picture.width * picture.height > MAX_PIXELS:
+            yield f"{where}: the picture has {picture.width} x {picture.height} pixels, over the limit."
+        else:
+            picture.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         yield f"{where}: the picture cannot be decoded ({error})."

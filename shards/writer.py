@@ -6,12 +6,10 @@ Everything is written into a temporary folder beside the target and renamed at t
 the old set as it was. Equal input gives equal bytes: members have mtime 0, the order is the caller's.
 """
 
+import dataclasses
 import hashlib
-import os
-import shutil
-import tempfile
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 
 from shards import side_files
 from shards.codec import encode
-from shards.errors import CannotWrite
 from shards.manifest import MANIFEST_NAME, Manifest, ShardEntry
+from shards.replacing import replacing
 from shards.sample import Sample, json_values, with_place
 from shards.split import SPLITS, Split
 
@@ -47,15 +45,20 @@ def write_set(
     """Write the samples of `splits` as a set into `out`, replacing a set that is there.
 
     Keys and splits are assigned here. Raises CannotWrite if `out` holds anything but a shard set, and
-    ValueError if `samples_per_shard` is not in 1..10,000.
+    ValueError if `samples_per_shard` is not in 1..10,000, for an unknown split, or for a value JSON cannot hold.
     """
     if not 1 <= samples_per_shard <= MAX_SAMPLES_PER_SHARD:
         raise ValueError(f"samples_per_shard={samples_per_shard} must be between 1 and {MAX_SAMPLES_PER_SHARD}.")
+    if unknown := set(splits) - set(SPLITS):
+        raise ValueError(f"There is no split {sorted(unknown)[0]!r}: samples go to {', '.join(SPLITS)}.")
     facts = facts or SetFacts()
-    with _replacing(out) as folder:
+    settings = json.loads(
+        json.dumps(dict(facts.settings), sort_keys=True, allow_nan=False)
+    )  # equal settings, equal bytes
+    with replacing(out, owned=side_files.NAMES | {MANIFEST_NAME}) as folder:
         written = [*_write_tars(folder, splits, samples_per_shard)]
         rows = [row for _, shard_rows in written for row in shard_rows]
-        manifest = _manifest([entry for entry, _ in written], rows, facts)
+        manifest = _manifest([entry for entry, _ in written], rows, dataclasses.replace(facts, settings=settings))
         for (_, shard_rows), entry in zip(written, manifest.shards, strict=True):
             side_files.write_shard_rows(folder, entry, shard_rows)
         side_files.write_set_files(folder, manifest, rows, facts.dropped, title=facts.title)
@@ -83,14 +86,11 @@ def _write_tar(path: Path, samples: Iterable[Sample], split: Split) -> ShardEntr
     from webdataset.writer import TarWriter  # pulls in torch where that is installed
 
     count = 0
-    with path.open("wb") as file:
-        with TarWriter(file, encoder=False, mtime=0) as tar:
-            for sample in samples:
-                raw = encode(sample)
-                tar.write({"__key__": raw.key, **raw.members})
-                count += 1
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("wb") as file, TarWriter(file, encoder=False, mtime=0) as tar:
+        for sample in samples:
+            raw = encode(sample)
+            tar.write({"__key__": raw.key, **raw.members})
+            count += 1
     return ShardEntry(name=path.name, split=split, samples=count, bytes=path.stat().st_size, sha256=file_digest(path))
 
 
@@ -112,28 +112,3 @@ def _manifest(shards: list[ShardEntry], rows: list[dict[str, Any]], facts: SetFa
         dropped={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
         settings=dict(facts.settings),
     )
-
-
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out` that takes its place when the block ends well, and vanishes otherwise."""
-    if out.exists() and not _is_ours(out):
-        raise CannotWrite(f"{out} holds something that is not a shard set: choose another --out, or empty it.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        folder.chmod(0o755)
-        yield folder
-        if out.exists():
-            old = folder.with_name(folder.name + "-old")
-            out.rename(old)
-            folder.rename(out)
-            shutil.rmtree(old)
-        else:
-            folder.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(out: Path) -> bool:
-    return out.is_dir() and ((out / MANIFEST_NAME).is_file() or not any(out.iterdir()))
