@@ -5,11 +5,12 @@ known, and the end tells how many were found. With one, the same four commands w
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rich.progress import track
 
 from scripts.demo_report import Found, compare, show_found, show_where
 from scripts.demo_run import training_options
-from tests.makers.course import MadeLesson, kept_course, links, make_course
+from tests.makers.course import MadeLesson, course_digest, kept_course, links, make_course
 from tests.makers.lessons import plan_lessons
 from tests.makers.server import MediaServer
 
@@ -33,6 +34,10 @@ class Places:
 
     data: Path
     run: Path
+
+    @property
+    def playlist(self) -> Path:
+        return self.data / "urls.txt"
 
     @property
     def work(self) -> Path:
@@ -97,20 +102,10 @@ def main() -> int:
 def on_made_videos(steps: Steps) -> int:
     places = Places(data=Path("data/demo"), run=Path("runs/demo"))
     made = _videos(places.media, steps)
-    port = _port()
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(MediaServer(links(made, places.media, port=port), port=port, title="Shapes"))
-        except OSError as error:
-            raise StopDemo(
-                2,
-                f"Port {port} cannot be used to serve the demo's videos ({error.strerror}): "
-                "choose another one, for example DEMO_PORT=18800 scripts/demo.",
-            ) from None
-        playlist = places.data / "urls.txt"
-        playlist.write_text(server.playlist_url + "\n", encoding="utf-8")
+    with _serving(made, places.media) as server:
+        _write_playlist(server.playlist_url, places, steps)
         private = ("--set", "source.allow_private=true")  # the server is on this machine
-        steps.run("harvest", "collect", "--playlist", playlist, "--work", places.work, *private)
+        steps.run("harvest", "collect", "--playlist", places.playlist, "--work", places.work, *private)
         urls = [server.url(name) for name in server.links]
     _shard_and_train(places, steps)
     found = compare([each.truth for each in made], urls, places.work)
@@ -141,11 +136,33 @@ def _videos(folder: Path, steps: Steps) -> tuple[MadeLesson, ...]:
     return videos
 
 
-def _port() -> int:
+@contextmanager
+def _serving(made: Sequence[MadeLesson], folder: Path) -> Iterator[MediaServer]:
     text = os.environ.get("DEMO_PORT", str(DEFAULT_PORT))
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise StopDemo(2, f"DEMO_PORT={text} is not a port: give a number from 1024 to 65535.")
-    return int(text)
+    port = int(text)
+    # The list's address names the videos' content: what was harvested from others must not be taken for theirs.
+    playlist = f"lessons-{course_digest([each.lesson for each in made])[:8]}.xml"
+    server = MediaServer(links(made, folder, port=port), port=port, title="Shapes", playlist=playlist)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(server)
+        except OSError as error:
+            raise StopDemo(
+                2,
+                f"Port {port} cannot be used to serve the demo's videos ({error.strerror}): "
+                "choose another one, for example DEMO_PORT=18800 scripts/demo.",
+            ) from None
+        yield server
+
+
+def _write_playlist(url: str, places: Places, steps: Steps) -> None:
+    line = f"{url}\n"
+    if places.work.exists() and not (places.playlist.is_file() and places.playlist.read_text(encoding="utf-8") == line):
+        steps.console.print(f"What was harvested from other videos, or from another port, is removed: {places.work}")
+        shutil.rmtree(places.work)
+    places.playlist.write_text(line, encoding="utf-8")
 
 
 def _shard_and_train(places: Places, steps: Steps) -> None:

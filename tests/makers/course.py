@@ -22,6 +22,7 @@ from tests.makers.server import MediaLink, url_of
 from tests.makers.timeline import Truth
 
 MANIFEST = "manifest.json"
+MAKERS = ("drawing", "lessons", "speech", "timeline", "video")  # the modules that shape a lesson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class MadeLesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    digest: str  # of the plan and of the makers' own code
+    digest: str
     made: tuple[MadeLesson, ...]
 
 
@@ -47,7 +48,7 @@ def kept_course(folder: Path, lessons: Sequence[Lesson]) -> tuple[MadeLesson, ..
     except (OSError, ValidationError):
         return None
     whole = all(_size(folder / made.lesson.file) == made.size for made in manifest.made)
-    return manifest.made if whole and manifest.digest == _digest(lessons) else None
+    return manifest.made if whole and manifest.digest == course_digest(lessons) else None
 
 
 def make_course(folder: Path, lessons: Sequence[Lesson]) -> Iterator[MadeLesson]:
@@ -61,7 +62,9 @@ def make_course(folder: Path, lessons: Sequence[Lesson]) -> Iterator[MadeLesson]
             made.append(MadeLesson(lesson=lesson, truth=truth, size=_size(folder / lesson.file)))
             yield made[-1]
     partial_manifest = folder / f".{MANIFEST}.partial"
-    partial_manifest.write_bytes(_MANIFEST.dump_json(Manifest(digest=_digest(lessons), made=tuple(made)), indent=1))
+    partial_manifest.write_bytes(
+        _MANIFEST.dump_json(Manifest(digest=course_digest(lessons), made=tuple(made)), indent=1)
+    )
     partial_manifest.replace(folder / MANIFEST)
 
 
@@ -73,16 +76,17 @@ def links(made: Iterable[MadeLesson], folder: Path, *, port: int) -> tuple[Media
     )
 
 
+def course_digest(lessons: Sequence[Lesson]) -> str:
+    """Changes with the plan of the lessons and with the code that makes them."""
+    digest = hashlib.sha256(repr(lessons).encode())
+    for name in MAKERS:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()
+
+
 def _fitting_name(lesson: Lesson, port: int) -> str:
     names = (f"{Path(lesson.file).stem}-{number}.mp4" for number in itertools.count(1))
     return next(name for name in names if split_of(link_id(url_of(name, port=port))) == lesson.split)
-
-
-def _digest(lessons: Sequence[Lesson]) -> str:
-    digest = hashlib.sha256(repr(lessons).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
 
 
 def _size(file: Path) -> int:

@@ -40,9 +40,12 @@ def links_to(folder: Path) -> tuple[MediaLink, ...]:
 class MediaServer:
     """Serves while it is entered as a context. Port 0 takes any free one; a port in use raises OSError."""
 
-    def __init__(self, links: Sequence[MediaLink], *, port: int = 0, title: str = "Lessons") -> None:
+    def __init__(
+        self, links: Sequence[MediaLink], *, port: int = 0, title: str = "Lessons", playlist: str = PLAYLIST
+    ) -> None:
         self.links = {link.name: link for link in links}
         self.title = title
+        self.playlist = playlist
         self._port = port
 
     def __enter__(self) -> Self:
@@ -61,7 +64,7 @@ class MediaServer:
 
     @property
     def playlist_url(self) -> str:
-        return self.url(PLAYLIST)
+        return self.url(self.playlist)
 
     def url(self, name: str) -> str:
         return url_of(name, port=self._server.server_address[1])
@@ -104,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         name = unquote(urlsplit(self.path).path).removeprefix("/")
         link = self.server.media.links.get(name)
-        if name == PLAYLIST:
+        if name == self.server.media.playlist:
             body, kind = self.server.media.feed().encode(), "application/rss+xml"
         elif link is not None:
             body = link.file.read_bytes()
