@@ -1,7 +1,10 @@
-"""The command `train`: parses, calls the verb, prints. All work is in train/commands/."""
+"""The command `train`: parses, calls the verb, prints. All work is in train/commands/.
+
+The verbs are imported where they are called: with them comes torch, for which `train --help` should not wait.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,9 +13,10 @@ from rich.markup import escape
 from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, ShowConfig, run
 from configs.loading import dump, load
 from shards.errors import ShardsError
-from train.commands import evaluate, pretrain
-from train.config import TrainConfig
 from train.errors import Diverged, RequestError
+
+if TYPE_CHECKING:
+    from train.commands.pretrain import Request
 
 DEFAULT_CONFIG = "tiny"
 
@@ -36,6 +40,9 @@ def pretrain_command(
     show_config: ShowConfig = False,
 ) -> None:
     """Learn from a set's train split by hiding words and patches and rebuilding them."""
+    from train.commands import pretrain
+    from train.config import TrainConfig
+
     console = Console(stderr=True, highlight=False)
     if resume and config is not None:
         raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
@@ -53,7 +60,9 @@ def pretrain_command(
     _pretrain(request, console)
 
 
-def _pretrain(request: pretrain.Request, console: Console) -> None:
+def _pretrain(request: "Request", console: Console) -> None:
+    from train.commands import pretrain
+
     again = f"train pretrain --resume --out {request.run}"
     try:
         state = pretrain.pretrain(request, console)
@@ -72,18 +81,18 @@ def _pretrain(request: pretrain.Request, console: Console) -> None:
 
 @app.command("eval", epilog=EPILOG)
 def evaluate_command(
-    task: Annotated[str, typer.Option(help=f"What to evaluate: {', '.join(evaluate.TASKS)}.")],
+    task: Annotated[str, typer.Option(help="What to evaluate: retrieval.")],
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A run, or one of its checkpoints; else the newest run in runs/.")
     ] = None,
     shards: Shards = None,
     split: Annotated[str | None, typer.Option(help="train, val or test; else test.")] = None,
-    route: Annotated[
-        list[str] | None, typer.Option(help=f"May be repeated: {', '.join(evaluate.ROUTES)}; else all of them.")
-    ] = None,
+    route: Annotated[list[str] | None, typer.Option(help="dual or fullmask; may be repeated; else all.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The scores; else scores.json in the run.")] = None,
 ) -> None:
     """Score a trained model on samples it has not seen."""
+    from train.commands import evaluate
+
     request = evaluate.Request(
         task=task, checkpoint=checkpoint, shards=shards, split=split, routes=route or (), out=out
     )

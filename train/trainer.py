@@ -25,6 +25,11 @@ from train.models.vilt import Vilt
 from train.objectives.base import Losses, Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
 
+_GO_ON = (
+    "so training stopped and the last good checkpoint, if there is one, was kept: "
+    "go on from it with --resume and a lower optim.lr."
+)
+
 
 class TrainerConfig(Config):
     """Settings of the loop."""
@@ -117,7 +122,7 @@ class Trainer:
         values |= {f"loss/{term.name}": term.value.item() for term in losses.terms}
         values["gradient_norm"] = norm.item()
         values["learning_rate"] = self._parts.optimizer.param_groups[0]["lr"]
-        values["temperature"] = 1 / self._parts.model.scale().item()
+        values["similarity_scale"] = self._parts.model.scale().item()
         values["samples_per_second"] = steps * rows / seconds
         values["data_wait_share"] = self._waited / seconds
         self._parts.sink.log(step, values)
@@ -125,6 +130,7 @@ class Trainer:
 
     def _save(self, state: TrainState, losses: Losses) -> int:
         _check_finite(losses, state.step)
+        _check_weights(self._parts.model, state.step)
         states = {"masks": generator_state(self._parts.masks), "torch": generator_state(torch.default_generator)}
         self._parts.writer.save(self._parts.model, self._parts.optimizer, replace(state, random_states=states))
         return state.step
@@ -137,10 +143,14 @@ class Trainer:
 def _check_finite(losses: Losses, step: int) -> None:
     if not losses.total.isfinite():
         broken = [term.name for term in losses.terms if not term.value.isfinite()]
-        raise Diverged(
-            f"The loss is not a number at step {step} (first in {broken[0] if broken else 'the sum'}), so training "
-            "stopped and the last good checkpoint was kept: go on from it with --resume and a lower optim.lr."
-        )
+        raise Diverged(f"The loss {broken[0] if broken else 'sum'} is not a number at step {step}, {_GO_ON}")
+
+
+def _check_weights(model: Vilt, step: int) -> None:
+    """The last update may have broken them after a loss that was still a number; such weights are not saved."""
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise Diverged(f"The weight {name} is not a number after step {step}, {_GO_ON}")
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def config() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(shards: Path, config: TrainConfig) -> Tokenizer:
+def tokenizer(config: TrainConfig) -> Tokenizer:
     captions = ["a red circle is to the left of a blue square", "a green star is above a black cross"]
     return train_word_pieces(config.tokenizer, captions * 2)
 

@@ -35,7 +35,7 @@ def writer(tmp_path: Path, config: TrainConfig, tokenizer: Tokenizer) -> Writer:
 @pytest.fixture
 def saved(writer: Writer, model: Vilt, config: TrainConfig) -> Path:
     optimizer = make_optimizer(model, config.optim)
-    model.token_head.bias_V.sum().backward()
+    torch.autograd.backward(model.token_head.bias_V.sum())
     optimizer.step()
     return writer.save(model, optimizer, state_at(3))
 

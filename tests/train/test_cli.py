@@ -1,42 +1,23 @@
 """The command `train` as a person meets it: defaults, tables, refusals."""
 
+import contextlib
 import json
-import os
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.train.scenes import write_scenes
 from tests.train.small import SMALL_SETTINGS
+from train.cli import main
+from train.commands.evaluate import TASKS
+from train.evaluation.routes import ROUTES
 from train.metrics import read_metrics
 
 SETTINGS = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
-
-
-def train(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run `train` in `folder`, and hold it to its exit code."""
-    program = "from train.cli import main; main()"
-    environment = os.environ | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
-
-
-def sentence(folder: Path, *words: str) -> str:
-    """What `train` says when it refuses a request."""
-    said = train(folder, *words, code=2).stderr.strip()
-    assert said.startswith("Error: ")
-    assert "Traceback" not in said
-    return " ".join(said.split())
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +25,62 @@ def place(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/shards, where one run has been trained and evaluated with the commands' defaults."""
     folder = tmp_path_factory.mktemp("place")
     shutil.copytree(shards, folder / "data" / "shards")
-    train(folder, "pretrain", *SETTINGS)
-    train(folder, "eval", "--task", "retrieval")
+    with contextlib.chdir(folder):
+        assert exit_code("pretrain", *SETTINGS) == 0
+        assert exit_code("eval", "--task", "retrieval") == 0
     return folder
+
+
+def exit_code(*words: str) -> int:
+    """Run `train` as the installed command does."""
+    before, sys.argv = sys.argv, ["train", *words]
+    try:
+        main()
+    except SystemExit as left:
+        return int(left.code or 0)
+    finally:
+        sys.argv = before
+    raise AssertionError("a command ends by leaving")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a command printed."""
+
+    out: str
+    err: str
+
+
+Train = Callable[..., Said]
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Path) -> Train:
+    """Runs `train` in the place, or in `folder`, and holds it to its exit code."""
+
+    def run(*words: str, code: int = 0, folder: Path = place) -> Said:
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("COLUMNS", "120")
+        capsys.readouterr()
+        assert exit_code(*words) == code
+        printed = capsys.readouterr()
+        return Said(out=" ".join(printed.out.split()), err=" ".join(printed.err.split()))
+
+    return run
+
+
+def refusal(train: Train, *words: str, folder: Path | None = None) -> str:
+    """What `train` says when it refuses a request: one sentence, and exit code 2."""
+    said = (train(*words, code=2, folder=folder) if folder else train(*words, code=2)).err
+    assert said.startswith("Error: ")
+    return said
 
 
 def test_the_defaults_lead_from_shards_to_scores(place: Path) -> None:
     run = place / "runs" / "pretrain-001"
-    assert {"config.yaml", "versions.json", "metrics.jsonl", "scores.json", "retrieval.png"} <= set(os.listdir(run))
+    assert {"config.yaml", "versions.json", "metrics.jsonl", "scores.json", "retrieval.png"} <= {
+        path.name for path in run.iterdir()
+    }
     scores = json.loads((run / "scores.json").read_text())
     assert scores["candidates"] == 12
     assert scores["split"] == "test"
@@ -62,36 +91,38 @@ def test_the_defaults_lead_from_shards_to_scores(place: Path) -> None:
     assert [line["step"] for line in read_metrics(run)] == list(range(1, 13))
 
 
-def test_evaluating_twice_gives_equal_scores_and_pictures(place: Path, tmp_path: Path) -> None:
+def test_evaluating_twice_gives_equal_scores_and_pictures(train: Train, tmp_path: Path) -> None:
     for number in (1, 2):
-        train(place, "eval", "--task", "retrieval", "--out", str(tmp_path / str(number) / "scores.json"))
+        train("eval", "--task", "retrieval", "--out", str(tmp_path / str(number) / "scores.json"))
     for name in ("scores.json", "retrieval.png"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
-def test_the_table_shows_the_routes_asked_for_beside_chance(place: Path, tmp_path: Path) -> None:
+def test_the_table_shows_the_routes_asked_for_beside_chance(train: Train, tmp_path: Path) -> None:
     out = str(tmp_path / "scores.json")
-    shown = train(place, "eval", "--task", "retrieval", "--route", "fullmask", "--split", "val", "--out", out).stdout
+    shown = train("eval", "--task", "retrieval", "--route", "fullmask", "--split", "val", "--out", out).out
     assert "fullmask" in shown and "chance" in shown and "the val split" in shown
     assert "dual" not in shown
 
 
-def test_an_empty_test_split_is_replaced_with_a_warning(place: Path, tmp_path: Path) -> None:
+def test_an_empty_test_split_is_replaced_with_a_warning(
+    train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_scenes(tmp_path / "shards", train=8)
     out = tmp_path / "scores.json"
-    told = train(place, "eval", "--task", "retrieval", "--shards", str(tmp_path / "shards"), "--out", str(out)).stderr
-    assert "the train split is evaluated instead" in " ".join(told.split())
+    train("eval", "--task", "retrieval", "--shards", str(tmp_path / "shards"), "--out", str(out))
+    assert "the train split is evaluated instead" in caplog.text
     assert json.loads(out.read_text())["split"] == "train"
 
 
-def test_resolved_settings_are_shown(place: Path) -> None:
-    shown = train(place, "pretrain", "--show-config", "--set", "optim.lr=3e-4").stdout
+def test_resolved_settings_are_shown(train: Train) -> None:
+    shown = train("pretrain", "--show-config", "--set", "optim.lr=3e-4").out
     assert "lr: 0.0003" in shown and "image_size: 64" in shown
 
 
-def test_a_taken_folder_is_refused_and_kept(place: Path) -> None:
+def test_a_taken_folder_is_refused_and_kept(train: Train, place: Path) -> None:
     before = (place / "runs" / "pretrain-001" / "metrics.jsonl").read_bytes()
-    assert "--resume" in sentence(place, "pretrain", "--out", "runs/pretrain-001")
+    assert "--resume" in refusal(train, "pretrain", "--out", "runs/pretrain-001")
     assert (place / "runs" / "pretrain-001" / "metrics.jsonl").read_bytes() == before
 
 
@@ -115,16 +146,21 @@ def test_a_taken_folder_is_refused_and_kept(place: Path) -> None:
         (("eval", "--task", "retrieval", "--shards", "nowhere"), "There is no folder nowhere"),
     ],
 )
-def test_a_wrong_request_is_one_sentence(place: Path, words: tuple[str, ...], told: str) -> None:
-    assert told in sentence(place, *words)
+def test_a_wrong_request_is_one_sentence(train: Train, words: tuple[str, ...], told: str) -> None:
+    assert told in refusal(train, *words)
 
 
-def test_an_empty_train_split_is_refused(place: Path, tmp_path: Path) -> None:
+def test_an_empty_train_split_is_refused(train: Train, place: Path, tmp_path: Path) -> None:
     write_scenes(tmp_path / "shards", train=0, test=4)
-    assert "The train split" in sentence(place, "pretrain", "--shards", str(tmp_path / "shards"))
+    assert "The train split" in refusal(train, "pretrain", "--shards", str(tmp_path / "shards"))
     assert not (place / "runs" / "pretrain-002").exists()
 
 
-def test_without_any_run_there_is_nothing_to_evaluate_or_resume(tmp_path: Path) -> None:
+def test_without_any_run_there_is_nothing_to_evaluate_or_resume(train: Train, tmp_path: Path) -> None:
     for words in (("eval", "--task", "retrieval"), ("pretrain", "--resume")):
-        assert "There is no run with a checkpoint under runs" in sentence(tmp_path, *words)
+        assert "There is no run with a checkpoint under runs" in refusal(train, *words, folder=tmp_path)
+
+
+def test_the_help_names_every_task_and_route(train: Train) -> None:
+    told = train("eval", "--help").out
+    assert all(name in told for name in (*TASKS, *ROUTES))

@@ -72,7 +72,7 @@ def test_the_total_is_the_weighted_sum(model: Vilt, batch: Batch, config: TrainC
 
 def test_all_losses_fall_on_a_few_scenes(model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer) -> None:
     objective = objective_of(config, tokenizer)
-    optimizer = make_optimizer(model, config.optim)
+    optimizer = make_optimizer(model, config.optim.model_copy(update={"lr": 3e-3}))
     masks = generator()
     history = []
     for _ in range(120):
@@ -83,7 +83,7 @@ def test_all_losses_fall_on_a_few_scenes(model: Vilt, batch: Batch, config: Trai
         history.append(values(losses))
     for name in TERMS:
         early, late = (sum(step[name] for step in steps) / len(steps) for steps in (history[:3], history[-10:]))
-        assert late < 0.9 * early, name
+        assert late < 0.85 * early, (name, early, late)
 
 
 def test_a_hidden_caption_cannot_be_seen(model: Vilt, batch: Batch, tokenizer: Tokenizer) -> None:

@@ -1,6 +1,6 @@
 """A run that was stopped, in whatever way, goes on as if it had not been."""
 
-import os
+import io
 import signal
 import subprocess
 import sys
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file
 
 from configs.loading import load
+from tests.train.scenes import write_scenes
 from tests.train.small import SMALL_SETTINGS
 from train.commands.pretrain import new_request, pretrain, resume_request
 from train.config import TrainConfig
@@ -17,7 +19,7 @@ from train.errors import Diverged, RequestError
 from train.metrics import read_metrics
 from train.runs import CHECKPOINTS
 
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115  # for the length of the tests
+QUIET = Console(file=io.StringIO())
 STEPS = 12
 
 
@@ -110,8 +112,6 @@ def test_a_longer_run_is_asked_for_by_a_setting(shards: Path, tmp_path: Path) ->
 
 
 def test_another_set_of_shards_is_refused(shards: Path, tmp_path: Path) -> None:
-    from tests.train.scenes import write_scenes
-
     run = tmp_path / "moved"
     pretrain(new_request(shards, run, settings("trainer.steps=1")), QUIET)
     write_scenes(tmp_path / "other", train=8)
@@ -121,13 +121,12 @@ def test_another_set_of_shards_is_refused(shards: Path, tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "diverged"
-    with pytest.raises(Diverged, match="not a number at step"):
+    with pytest.raises(Diverged, match=r"is not a number (at|after) step"):
         pretrain(new_request(shards, run, settings("optim.lr=1e30", "trainer.save_every=1")), QUIET)
     request = resume_request(None, run, [])
     assert request.resumed is not None
-    model_path = request.resumed.folder / "model.safetensors"
-    assert model_path.is_file()
-    assert request.resumed.state.step >= 1
+    weights = load_file(request.resumed.folder / "model.safetensors")
+    assert all(weight.isfinite().all() for weight in weights.values())
 
 
 def test_a_half_written_line_of_metrics_is_dropped_on_resume(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
