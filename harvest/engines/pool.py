@@ -1,8 +1,11 @@
 """The workers of one stage: started when there is work, replaced when they die, ended when they hang."""
 
 import multiprocessing
+import signal
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,7 +28,8 @@ class _Worker:
         self.process: BaseProcess = CONTEXT.Process(
             target=work, args=(theirs, stage, work_folder), name=f"harvest-{stage.name}", daemon=True
         )
-        self.process.start()
+        with _interruptions_blocked():
+            self.process.start()
         theirs.close()
         self.assignment: Assignment | None = None
         self.ready = False
@@ -49,6 +53,17 @@ class _Worker:
             self.process.join(FAREWELL_S)
         self.process.kill()
         self.process.join()
+
+
+@contextmanager
+def _interruptions_blocked() -> Iterator[None]:
+    """Ctrl-C in a terminal goes to the workers too. What it means is the driver's to decide, so a worker, which
+    inherits the mask, never sees it; one that comes now waits until the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Pool:

@@ -3,7 +3,6 @@
 driver --Assignment--> worker --Outcome--> driver        (first of all the worker answers Ready or SetupFailed)
 """
 
-import signal
 import time
 import traceback
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ class SetupFailed:
 
 def work(connection: Connection, stage: Stage, work_folder: Path) -> None:
     """The body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interruption means
     try:
         stage.setup()
     except HarvestError as error:
