@@ -5,6 +5,7 @@ driver --Assignment--> worker --Outcome--> driver        (first of all the worke
 
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -38,21 +39,23 @@ class SetupFailed:
 
 def work(connection: Connection, stage: Stage, work_folder: Path) -> None:
     """The body of a worker process."""
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver is done, or dead
+        answer = _set_up(stage)
+        connection.send(answer)
+        while isinstance(answer, Ready):
+            assignment = connection.recv()
+            folder = VideoFolder(work_folder, assignment.video_id)
+            connection.send(attempt(stage, folder, assignment.fingerprint))
+
+
+def _set_up(stage: Stage) -> Ready | SetupFailed:
     try:
         stage.setup()
     except HarvestError as error:
-        connection.send(SetupFailed(str(error), ""))
-        return
+        return SetupFailed(str(error), "")
     except Exception as error:
-        connection.send(SetupFailed(f"{type(error).__name__}: {error}", traceback.format_exc()))
-        return
-    connection.send(Ready())
-    while True:
-        try:
-            assignment = connection.recv()
-        except EOFError:  # the driver is done, or dead
-            return
-        connection.send(attempt(stage, VideoFolder(work_folder, assignment.video_id), assignment.fingerprint))
+        return SetupFailed(f"{type(error).__name__}: {error}", traceback.format_exc())
+    return Ready()
 
 
 def attempt(stage: Stage, folder: VideoFolder, fingerprint: str) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers import Fact, Scene, Thing, Truth, VideoStyle, draw_fact, draw_title, say, write_video
+from tests.makers.timeline import Entrance
 
 HARVEST = (sys.executable, "-m", "harvest")
 
@@ -21,6 +22,7 @@ class Narrated:
     truth: Truth
 
 
+ENTRANCES: tuple[Entrance, ...] = ("cut", "cut", "fade")
 FACTS = (
     Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square")),
     Fact(first=Thing(colour="green", shape="star"), relation="is over", second=Thing(colour="red", shape="square")),
@@ -34,7 +36,7 @@ def narrated(tmp_path_factory: pytest.TempPathFactory) -> Narrated:
     path = tmp_path_factory.mktemp("media") / "facts.mp4"
     scenes = [
         Scene(picture=draw_fact(fact, seed=seed, background=seed), speech=say(fact.phrases), entrance=entrance)
-        for seed, (fact, entrance) in enumerate(zip(FACTS, ("cut", "cut", "fade"), strict=True))
+        for seed, (fact, entrance) in enumerate(zip(FACTS, ENTRANCES, strict=True))
     ]
     return Narrated(path, write_video(path, scenes, VideoStyle()))
 

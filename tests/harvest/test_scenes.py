@@ -28,6 +28,7 @@ from tests.makers import (
     write_truncated,
     write_video,
 )
+from tests.makers.timeline import Entrance
 
 
 def picture(seed: int, *, size: tuple[int, int] = (320, 240)) -> Picture:
@@ -50,8 +51,8 @@ def scenes_of(path: Path, config: ScenesConfig | None = None) -> tuple[Scenes, V
     return FindScenes(config or ScenesConfig()).run(folder), folder
 
 
-def make(path: Path, entrances: list[str], style: VideoStyle | None = None) -> Truth:
-    scenes = [Scene(picture=picture(seed), entrance=entrance, seconds=2.0) for seed, entrance in enumerate(entrances)]  # type: ignore[arg-type]
+def make(path: Path, entrances: list[Entrance], style: VideoStyle | None = None) -> Truth:
+    scenes = [Scene(picture=picture(seed), entrance=entrance, seconds=2.0) for seed, entrance in enumerate(entrances)]
     return write_video(path, scenes, style or VideoStyle(audio="silent"))
 
 
