@@ -11,6 +11,7 @@ from pathlib import Path
 
 from train.checkpoint import LATEST_NAME, STATE_NAME, latest_checkpoint
 from train.errors import RunFolderError
+from train.metrics import METRICS_NAME
 
 ROOT = Path("runs")
 CHECKPOINTS = "checkpoints"
@@ -31,14 +32,11 @@ def newest_run(root: Path = ROOT) -> Path:
     return pointers[-1].parent.parent
 
 
-def claim(run: Path) -> None:
-    """Make the folder of a new run. Raises RunFolderError if something is there."""
+def refuse_taken(run: Path) -> None:
+    """Raises RunFolderError if something is in the folder of a new run."""
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise RunFolderError(
-            f"{run} is not empty, and a new run would mix with what is there: add --resume to go on with it, "
-            "or give another --out."
-        )
-    run.mkdir(parents=True, exist_ok=True)
+        how = "add --resume to go on with it" if _has_checkpoint(run) else "delete it, for it has no checkpoint"
+        raise RunFolderError(f"{run} is not empty, and a new run would mix with it: {how}, or give another --out.")
 
 
 def run_of(path: Path) -> Path:
@@ -50,10 +48,17 @@ def checkpoint_of(path: Path) -> Path:
     """The checkpoint meant by a run's folder, or by a checkpoint's own."""
     if (path / STATE_NAME).is_file():
         return path
-    if (path / CHECKPOINTS).is_dir():
+    if _has_checkpoint(path):
         return latest_checkpoint(path / CHECKPOINTS)
-    what = "holds neither a run nor a checkpoint" if path.is_dir() else "does not exist"
-    raise RunFolderError(f"{path} {what}: give the folder of a run of 'train pretrain'.")
+    if not path.is_dir():
+        raise RunFolderError(f"{path} does not exist: give the folder of a run of 'train pretrain'.")
+    if (path / METRICS_NAME).is_file():
+        raise RunFolderError(f"{path} was stopped before its first checkpoint: delete it and start it again.")
+    raise RunFolderError(f"{path} holds neither a run nor a checkpoint: give the folder of a run of 'train pretrain'.")
+
+
+def _has_checkpoint(run: Path) -> bool:
+    return (run / CHECKPOINTS / LATEST_NAME).is_file()
 
 
 def versions() -> dict[str, str]:

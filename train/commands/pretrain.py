@@ -51,11 +51,11 @@ class Request:
 
 
 def new_request(shards: Path | None, out: Path | None, config: TrainConfig) -> Request:
-    """A run from the start; its folder is taken here."""
+    """A run from the start."""
     shards = shards or DEFAULT_SHARDS
     shards_of(shards, Manifest.load(shards), "train")
     run = out or runs.next_free_run()
-    runs.claim(run)
+    runs.refuse_taken(run)
     return Request(shards=shards, run=run, config=config, resumed=None)
 
 
@@ -79,10 +79,12 @@ def pretrain(request: Request, console: Console) -> TrainState:
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     manifest = Manifest.load(request.shards)
-    (request.run / "config.yaml").write_text(dump(config), encoding="utf-8")
-    runs.write_versions(request.run)
     start = request.resumed.state if request.resumed else _first_state(request.shards, manifest)
     tokenizer, model = _tokenizer_and_model(request, manifest)
+    # Only now is a folder made: what is wrong with the request has shown by here.
+    request.run.mkdir(parents=True, exist_ok=True)
+    (request.run / "config.yaml").write_text(dump(config), encoding="utf-8")
+    runs.write_versions(request.run)
     optimizer = make_optimizer(model, config.optim)
     masks = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout draws from torch's own generator
