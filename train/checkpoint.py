@@ -152,8 +152,11 @@ def _read_state(path: Path) -> TrainState:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values.get("schema") != SCHEMA:
             raise CheckpointError(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
-        return TrainState(**values | {"position": Position(**values["position"])})
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        state = TrainState(**values | {"position": Position(**values["position"])})
+        restore_generator(torch.Generator(), state.random_states["masks"])  # only to see that they can be
+        restore_generator(torch.Generator(), state.random_states["torch"])
+        return state
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not the state of a checkpoint: {error}.") from None
 
 

@@ -5,6 +5,7 @@ weights, optimizer, step, position in the data, and the states of the random num
 """
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -157,6 +158,9 @@ def _check_weights(model: Vilt, step: int) -> None:
 def _interrupts_wait() -> Iterator[Callable[[], bool]]:
     """Ctrl-C lets the step finish, so that what is saved is whole; a second one stops at once."""
     met = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # signals reach the main thread only
+        return
 
     def note(number: int, _frame: FrameType | None) -> None:
         nonlocal met

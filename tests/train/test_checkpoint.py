@@ -23,7 +23,7 @@ def state_at(step: int) -> TrainState:
         position=Position(epoch=1, ordinal=step),
         shards="/somewhere",
         shards_digest="d",
-        random_states={"masks": generator_state(torch.Generator().manual_seed(step))},
+        random_states={name: generator_state(torch.Generator().manual_seed(step)) for name in ("masks", "torch")},
     )
 
 

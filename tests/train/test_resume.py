@@ -129,6 +129,17 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(sh
     assert all(weight.isfinite().all() for weight in weights.values())
 
 
+def test_the_val_split_is_scored_on_the_way_without_moving_the_losses(
+    uninterrupted: Path, shards: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "scored"
+    pretrain(new_request(shards, run, settings("trainer.evaluate_every=5")), QUIET)
+    lines = read_metrics(run)
+    scored = [line["step"] for line in lines if "val/dual.text_to_image.recall@5" in line]
+    assert scored == [5, 10, STEPS]
+    assert [step for step in losses(run) if len(step) > 1] == losses(uninterrupted)
+
+
 def test_a_half_written_line_of_metrics_is_dropped_on_resume(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "torn"
     pretrain(new_request(shards, run, settings()), QUIET)

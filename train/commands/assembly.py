@@ -1,6 +1,6 @@
 """Parts that several verbs build in the same way from the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -55,7 +55,7 @@ def shards_of(folder: Path, manifest: Manifest, split: str) -> tuple[ShardEntry,
 
 def evaluation_batches(
     folder: Path, manifest: Manifest, split: str, *, config: TrainConfig, tokenizer: Tokenizer
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Every sample of `split` once, as it lies on disk, its image unchanged."""
     reading = Reading(
         folder=folder,

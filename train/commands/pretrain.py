@@ -1,8 +1,10 @@
 """`train pretrain`: builds tokenizer, model, objective, stream and sinks, and lets the trainer run."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -14,7 +16,7 @@ from shards.reader import read_shard
 from train import runs
 from train.batch import Batch
 from train.checkpoint import Checkpoint, TrainState, Writer, restore_generator
-from train.commands.assembly import chosen_device, evaluation_batches, make_model, shards_of
+from train.commands.assembly import chosen_device, evaluation_batches, make_model, restored_model, shards_of
 from train.config import TrainConfig
 from train.data.collate import Collate
 from train.data.loader import Reading
@@ -80,41 +82,72 @@ def pretrain(request: Request, console: Console) -> TrainState:
         torch.set_num_threads(config.trainer.threads)
     manifest = Manifest.load(request.shards)
     start = request.resumed.state if request.resumed else _first_state(request.shards, manifest)
-    tokenizer, model = _tokenizer_and_model(request, manifest)
+    learner = _restored(request, request.resumed) if request.resumed else _new_learner(request, manifest)
     # Only now is a folder made: what is wrong with the request has shown by here.
     request.run.mkdir(parents=True, exist_ok=True)
     (request.run / "config.yaml").write_text(dump(config), encoding="utf-8")
     runs.write_versions(request.run)
-    optimizer = make_optimizer(model, config.optim)
-    masks = torch.Generator().manual_seed(config.seed)
-    torch.manual_seed(config.seed)  # dropout draws from torch's own generator
-    if request.resumed:
-        request.resumed.load_optimizer(model, optimizer)
-        restore_generator(masks, start.random_states["masks"])
-        restore_generator(torch.default_generator, start.random_states["torch"])
-    sink = Tee(
-        [
-            JsonLines(request.run, after_step=start.step),
-            TensorBoard(request.run, after_step=start.step),
-            progress_sink(console, done=start.step, steps=config.trainer.steps),
-        ]
-    )
-    parts = Parts(
-        model=model,
-        optimizer=optimizer,
-        objective=_objective(config.objective, tokenizer),
-        masks=masks,
-        batches=_training_batches(request, manifest, tokenizer, start.position),
-        evaluate=_evaluation(request, manifest, tokenizer, model),
-        sink=sink,
-        writer=Writer(
-            folder=request.run / runs.CHECKPOINTS, settings=dump(config), tokenizer=tokenizer, keep=config.trainer.keep
-        ),
-    )
-    try:
+    with (
+        closing(_training_batches(request, manifest, learner.tokenizer, start.position)) as batches,
+        closing(_sinks(request, console, done=start.step)) as sink,
+    ):
+        parts = Parts(
+            model=learner.model,
+            optimizer=learner.optimizer,
+            objective=_objective(config.objective, learner.tokenizer),
+            masks=learner.masks,
+            batches=batches,
+            evaluate=_evaluation(request, manifest, learner),
+            sink=sink,
+            writer=_writer(request, learner.tokenizer),
+        )
         return Trainer(config.trainer, config.optim, parts).fit(start)
-    finally:
-        sink.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learner:
+    """What a checkpoint holds, alive."""
+
+    tokenizer: Tokenizer
+    model: Vilt
+    optimizer: torch.optim.Optimizer
+    masks: torch.Generator
+
+
+def _new_learner(request: Request, manifest: Manifest) -> _Learner:
+    config = request.config
+    device = chosen_device(config.trainer.device)
+    captions = [*islice(_captions(request.shards, manifest), config.tokenizer.max_captions)]
+    tokenizer = make_tokenizer(config.tokenizer, captions)
+    model = make_model(config, tokenizer)
+    documents_V = count_pieces(tokenizer, captions, length=config.data.text_length)
+    idf_V = inverse_document_frequency(documents_V, captions=len(captions), special=tokenizer.special)
+    model.bag_head.idf_V.copy_(idf_V)
+    if config.model.start_from:
+        start_from_vit(model, config.model.start_from)
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    logger.info(
+        "%d captions, %d pieces; %.1f million parameters on %s", len(captions), tokenizer.vocabulary, millions, device
+    )
+    model.to(device)
+    torch.manual_seed(config.seed)  # dropout draws from torch's own generator
+    return _Learner(
+        tokenizer=tokenizer,
+        model=model,
+        optimizer=make_optimizer(model, config.optim),
+        masks=torch.Generator().manual_seed(config.seed),
+    )
+
+
+def _restored(request: Request, checkpoint: Checkpoint) -> _Learner:
+    config = request.config
+    model = restored_model(config, checkpoint).to(chosen_device(config.trainer.device))
+    optimizer = make_optimizer(model, config.optim)
+    checkpoint.load_optimizer(model, optimizer)
+    masks = torch.Generator()
+    restore_generator(masks, checkpoint.state.random_states["masks"])
+    restore_generator(torch.default_generator, checkpoint.state.random_states["torch"])
+    return _Learner(tokenizer=checkpoint.tokenizer, model=model, optimizer=optimizer, masks=masks)
 
 
 def _first_state(shards: Path, manifest: Manifest) -> TrainState:
@@ -125,34 +158,6 @@ def _first_state(shards: Path, manifest: Manifest) -> TrainState:
         shards_digest=manifest.digest,
         random_states={},
     )
-
-
-def _tokenizer_and_model(request: Request, manifest: Manifest) -> tuple[Tokenizer, Vilt]:
-    config = request.config
-    device = chosen_device(config.trainer.device)
-    if request.resumed:
-        tokenizer = request.resumed.tokenizer
-        model = make_model(config, tokenizer)
-        request.resumed.load_model(model)
-        return tokenizer, model.to(device)
-    captions = list(_captions(request.shards, manifest))
-    tokenizer = make_tokenizer(config.tokenizer, captions)
-    model = make_model(config, tokenizer)
-    documents_V = count_pieces(tokenizer, captions, length=config.data.text_length)
-    model.bag_head.idf_V.copy_(
-        inverse_document_frequency(documents_V, captions=len(captions), special=tokenizer.special)
-    )
-    if config.model.start_from:
-        start_from_vit(model, config.model.start_from)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    logger.info(
-        "%d captions, %d pieces; a model of %.1f million parameters on %s",
-        len(captions),
-        tokenizer.vocabulary,
-        parameters / 1e6,
-        device,
-    )
-    return tokenizer, model.to(device)
 
 
 def _captions(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -168,7 +173,7 @@ def _objective(config: ObjectiveConfig, tokenizer: Tokenizer) -> Objective:
     return Together(objectives)
 
 
-def _training_batches(request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position) -> Iterator[Batch]:
+def _training_batches(request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position) -> Generator[Batch]:
     config = request.config
     shards = shards_of(request.shards, manifest, "train")
     reading = Reading(
@@ -182,17 +187,35 @@ def _training_batches(request: Request, manifest: Manifest, tokenizer: Tokenizer
     return load_batches(reading, collate, workers=config.data.workers)
 
 
-def _evaluation(
-    request: Request, manifest: Manifest, tokenizer: Tokenizer, model: Vilt
-) -> Callable[[], Mapping[str, float]] | None:
+def _sinks(request: Request, console: Console, *, done: int) -> Tee:
+    return Tee(
+        [
+            JsonLines(request.run, after_step=done),
+            TensorBoard(request.run, after_step=done),
+            progress_sink(console, done=done, steps=request.config.trainer.steps),
+        ]
+    )
+
+
+def _writer(request: Request, tokenizer: Tokenizer) -> Writer:
+    return Writer(
+        folder=request.run / runs.CHECKPOINTS,
+        settings=dump(request.config),
+        tokenizer=tokenizer,
+        keep=request.config.trainer.keep,
+    )
+
+
+def _evaluation(request: Request, manifest: Manifest, learner: _Learner) -> Callable[[], Mapping[str, float]] | None:
     """Retrieval on the val split, as the trainer calls it; None where that split is empty."""
     if not manifest.samples("val"):
         return None
+    config, tokenizer = request.config, learner.tokenizer
     task = Retrieval(routes=["dual"], mask_token=tokenizer.mask)
 
     def evaluate() -> Mapping[str, float]:
-        batches = evaluation_batches(request.shards, manifest, "val", config=request.config, tokenizer=tokenizer)
-        found = task.run(model, batches).figures
+        batches = evaluation_batches(request.shards, manifest, "val", config=config, tokenizer=tokenizer)
+        found = task.run(learner.model, batches).figures
         return {f"val/{name}": value for name, value in found.items() if name.startswith("dual.")}
 
     return evaluate
