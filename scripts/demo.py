@@ -1,16 +1,17 @@
 """The main job from end to end, each command shown before it runs: python -m scripts.demo [URLS.TXT]
 
-Without an argument the videos are made here and served on this machine's own port, so their cuts and words are
-known, and the end tells how many were found. With one, the same four commands work on that playlist.
+    made videos (or one's own playlist) -> harvest collect -> harvest shard -> train pretrain -> train eval
+
+The cuts and words of videos made here are known, so the end tells how many of them were found.
 """
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +22,13 @@ from scripts.demo_report import Found, compare, show_found, show_where
 from scripts.demo_run import training_options
 from tests.makers.course import MadeLesson, course_digest, kept_course, links, make_course
 from tests.makers.lessons import plan_lessons
-from tests.makers.server import MediaServer
+from tests.makers.server import HOST, MediaServer
 
+USAGE = """Usage: scripts/demo [URLS.TXT]
+
+Runs the four commands of the main job. Without an argument they work on narrated videos that are made here and
+served on a port of this machine (DEMO_PORT, usually 18765); with one, on your own playlist.
+"""
 DEFAULT_PORT = 18765
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 SOME_FAILED = 1  # what `harvest collect` ends with when single videos could not be had
@@ -87,7 +93,7 @@ def main() -> int:
     console = Console(highlight=False)
     arguments = sys.argv[1:]
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
-        console.print("Usage: scripts/demo [URLS.TXT]\n\n" + (__doc__ or "").split("\n\n")[1], markup=False)
+        console.print(USAGE, markup=False, soft_wrap=True)
         return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
         return on_own_playlist(Path(arguments[0]), Steps(console)) if arguments else on_made_videos(Steps(console))
@@ -101,8 +107,9 @@ def main() -> int:
 
 def on_made_videos(steps: Steps) -> int:
     places = Places(data=Path("data/demo"), run=Path("runs/demo"))
+    port = _free_port()
     made = _videos(places.media, steps)
-    with _serving(made, places.media) as server:
+    with _server(made, places.media, port) as server:
         _write_playlist(server.playlist_url, places, steps)
         private = ("--set", "source.allow_private=true")  # the server is on this machine
         steps.run("harvest", "collect", "--playlist", places.playlist, "--work", places.work, *private)
@@ -136,25 +143,25 @@ def _videos(folder: Path, steps: Steps) -> tuple[MadeLesson, ...]:
     return videos
 
 
-@contextmanager
-def _serving(made: Sequence[MadeLesson], folder: Path) -> Iterator[MediaServer]:
+def _free_port() -> int:
     text = os.environ.get("DEMO_PORT", str(DEFAULT_PORT))
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise StopDemo(2, f"DEMO_PORT={text} is not a port: give a number from 1024 to 65535.")
-    port = int(text)
+    try:
+        socket.create_server((HOST, int(text))).close()
+    except OSError as error:
+        raise StopDemo(
+            2,
+            f"Port {text} cannot be used to serve the demo's videos ({error.strerror}): "
+            "choose another one, for example DEMO_PORT=18800 scripts/demo.",
+        ) from None
+    return int(text)
+
+
+def _server(made: Sequence[MadeLesson], folder: Path, port: int) -> MediaServer:
     # The list's address names the videos' content: what was harvested from others must not be taken for theirs.
     playlist = f"lessons-{course_digest([each.lesson for each in made])[:8]}.xml"
-    server = MediaServer(links(made, folder, port=port), port=port, title="Shapes", playlist=playlist)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(server)
-        except OSError as error:
-            raise StopDemo(
-                2,
-                f"Port {port} cannot be used to serve the demo's videos ({error.strerror}): "
-                "choose another one, for example DEMO_PORT=18800 scripts/demo.",
-            ) from None
-        yield server
+    return MediaServer(links(made, folder, port=port), port=port, title="Shapes", playlist=playlist)
 
 
 def _write_playlist(url: str, places: Places, steps: Steps) -> None:
