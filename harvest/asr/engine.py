@@ -46,7 +46,7 @@ class Engine(Protocol):
     languages: frozenset[str]  # codes of the languages the model knows
 
     def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
-        """What is said in the windows, in order, and in which language: the one given, or the one detected if that is ""."""
+        """What is said in the windows, in order, and in which language: the given one; "" has it detected."""
         ...
 
 
@@ -64,7 +64,8 @@ class WindowTranscriber:
             yield self._transcribe_one(audio)
 
     def _transcribe_one(self, audio: Audio) -> Transcript:
-        language, heard = self._language, []
+        language = self._language
+        heard: list[Heard] = []
         windows = self._windows(audio)
         if windows:
             language, heard = self._engine.listen(audio, windows, self._language)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig
 from harvest.asr.engine import Heard, HeardWord
-from harvest.asr.models import Weights, download_failed, load_failed
+from harvest.asr.models import Weights, load_failed
 from harvest.asr.windows import Window
 from harvest.errors import RequestError
 
@@ -76,8 +76,6 @@ def _load(config: TranscribeConfig, weights: Weights) -> Any:
     source = str(weights.path or weights.name)
     try:
         model = WhisperModel(source, device=device, compute_type=compute_type, cpu_threads=config.threads)
-    except OSError as error:
-        raise download_failed(weights, error) from None
-    except (RuntimeError, ValueError) as error:  # an unknown name, a broken file, a GPU that is not there
-        raise load_failed(weights, str(error)) from None
+    except (OSError, RuntimeError, ValueError) as error:  # no network, no such name, a broken file, no such GPU
+        raise load_failed(weights, error) from None
     return BatchedInferencePipeline(model)

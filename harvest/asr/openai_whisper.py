@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from harvest.asr.base import Audio, TranscribeConfig
 from harvest.asr.ct2_weights import read_checkpoint
 from harvest.asr.engine import Heard, HeardWord
-from harvest.asr.models import Weights, download_failed, load_failed
+from harvest.asr.models import Weights, load_failed
 from harvest.asr.windows import Window
 from harvest.errors import RequestError
 
@@ -106,7 +106,7 @@ def _device(config: TranscribeConfig, weights: Weights, torch: Any) -> str:
     if device == "cuda" and not has_gpu:
         raise load_failed(weights, "there is no GPU that torch can use")
     if device == "cpu" and config.compute_type == "float16":
-        raise load_failed(weights, "on a CPU openai-whisper computes in float32 only")
+        raise load_failed(weights, "float16 needs a GPU, on a CPU openai-whisper computes in float32 only")
     return device
 
 
@@ -118,10 +118,8 @@ def _load(weights: Weights, device: str, whisper: Any) -> Any:
         if weights.path.is_dir():
             return _from_ctranslate2(weights.path, whisper).to(device)
         return _from_file(weights.path, whisper).to(device)
-    except OSError as error:
-        raise download_failed(weights, error) from None
-    except (RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise load_failed(weights, str(error)) from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise load_failed(weights, error) from None
 
 
 def _from_ctranslate2(folder: Path, whisper: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Sound cut into windows of at most 30 seconds, which is what Whisper hears at once: where somebody speaks, or all of it.
+"""Sound cut into windows of at most 30 seconds, as much as Whisper hears at once: where somebody speaks, or all.
 
     audio -> Silero's voice detector -> stretches of speech -> windows, cut in the pauses
 

@@ -4,8 +4,11 @@ ffmpeg decodes it, in a process of its own: one local file, listed formats, one 
 start, as it is for frames; where the sound begins later or has gaps, there is silence.
 """
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import ffmpeg
@@ -30,12 +33,7 @@ def read_audio(path: Path, stream_index: int | None = None) -> Audio:
         .output("pipe:", map=f"0:{chosen}", vn=None, sn=None, dn=None, af=_on_the_clock(start), ac=1, format="s16le")
         .global_args("-nostdin", "-hide_banner", "-loglevel", "error")
     )
-    try:
-        raw, _ = ffmpeg.run(command, cmd=ffmpeg_executable(), capture_stdout=True, capture_stderr=True)
-    except ffmpeg.Error as error:
-        cause = " ".join(error.stderr.decode(errors="replace").split())[-200:]
-        raise StageError(Reason.CORRUPT, f"The sound of {path.name} cannot be decoded ({cause}).") from None
-    return Audio(samples=_samples(raw, path))
+    return Audio(samples=_samples(_run(command, path), path))
 
 
 def ffmpeg_executable() -> str:
@@ -49,6 +47,18 @@ def ffmpeg_executable() -> str:
         raise RequestError(
             "There is no ffmpeg, so no sound can be read: install ffmpeg, or pip install imageio-ffmpeg."
         ) from None
+
+
+def _run(command: Any, path: Path) -> bytes:
+    """What ffmpeg writes; not by ffmpeg-python's own `run`, which cannot set the environment."""
+    # imageio-ffmpeg's static program dies on MPEG-TS when it loads the machine's character sets: it finds none here.
+    environment = {**os.environ, "GCONV_PATH": ""}
+    arguments = ffmpeg.compile(command, cmd=ffmpeg_executable())
+    finished = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
+    if finished.returncode:
+        cause = " ".join(finished.stderr.decode(errors="replace").split())[-200:] or f"code {finished.returncode}"
+        raise StageError(Reason.CORRUPT, f"The sound of {path.name} cannot be decoded by ffmpeg ({cause}).")
+    return finished.stdout
 
 
 def _choose(path: Path, stream_index: int | None) -> tuple[int, float]:
