@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,6 +60,7 @@ class _Worker:
 def _interruptions_blocked() -> Iterator[None]:
     """Ctrl-C in a terminal goes to the workers too. What it means is the driver's to decide, so a worker, which
     inherits the mask, never sees it; one that comes now waits until the block ends."""
+    resource_tracker.ensure_running()  # the first start would begin it, and it unblocks SIGINT when it has begun
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
