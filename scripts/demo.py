@@ -6,6 +6,7 @@ The cuts and words of videos made here are known, so the end tells how many of t
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -96,7 +97,7 @@ def main() -> int:
         console.print(USAGE, markup=False, soft_wrap=True)
         return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
-        return on_own_playlist(Path(arguments[0]), Steps(console)) if arguments else on_made_videos(Steps(console))
+        return on_own_playlist(arguments[0], Steps(console)) if arguments else on_made_videos(Steps(console))
     except StopDemo as stop:
         console.print(str(stop), style="red", soft_wrap=True)
         return stop.code
@@ -120,8 +121,9 @@ def on_made_videos(steps: Steps) -> int:
     return 0
 
 
-def on_own_playlist(playlist: Path, steps: Steps) -> int:
-    places = Places(data=Path("data/my") / playlist.stem, run=Path("runs") / f"my-{playlist.stem}")
+def on_own_playlist(playlist: str, steps: Steps) -> int:
+    name = re.sub(r"[^\w-]+", "-", Path(playlist).stem).strip("-") or "playlist"
+    places = Places(data=Path("data/my") / name, run=Path("runs") / f"my-{name}")
     code = steps.run("harvest", "collect", "--playlist", playlist, "--work", places.work, allowed=(0, SOME_FAILED))
     _shard_and_train(places, steps)
     _show_end(places, steps, None)
