@@ -1,6 +1,6 @@
 """The seam below the transcriber: an engine hears windows; the rest is the same for all engines.
 
-audio -> windows -> Engine.listen -> joined, trimmed, clamped, rounded words -> Transcript
+audio -> windows -> Engine.listen -> joined, clamped, rounded words -> Transcript
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,6 @@ from harvest.asr.base import Audio, TranscribeConfig
 from harvest.asr.windows import Window, all_windows, speech_windows
 from harvest.errors import RequestError
 from harvest.records import Segment, Transcript, Word
-
-# Whisper's own rule: it thinks that nobody speaks, and is not sure of the words it found nevertheless.
-SILENT_ABOVE = 0.6  # no_speech_prob
-UNSURE_BELOW = -1.0  # avg_logprob
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # languages written without blanks between words
 
@@ -69,7 +65,7 @@ class WindowTranscriber:
         windows = self._windows(audio)
         if windows:
             language, heard = self._engine.listen(audio, windows, self._language)
-        segments = [_segment(one, language) for one in heard if not _is_silence(one)]
+        segments = [_segment(one, language) for one in heard]
         return Transcript(
             language=language,
             model=self._model,
@@ -86,10 +82,6 @@ def _choose_language(wanted: str, engine: Engine) -> str:
             f"Whisper knows no language {wanted!r}: give a code such as 'en', or '' to have it detected."
         )
     return wanted
-
-
-def _is_silence(heard: Heard) -> bool:
-    return heard.no_speech_prob > SILENT_ABOVE and heard.avg_logprob < UNSURE_BELOW
 
 
 def _segment(heard: Heard, language: str) -> Segment:
@@ -120,7 +112,7 @@ def _word(heard: HeardWord, window: Window) -> Word:
     start = min(max(float(heard.start), window.start_s), window.end_s)
     end = min(max(float(heard.end), start), window.end_s)
     return Word(
-        text=heard.text.strip(),
+        text=heard.text,  # with its blank: what joins words differs from language to language
         start=round(start, 3),
         end=round(end, 3),
         probability=round(float(heard.probability), 4),
