@@ -19,7 +19,7 @@ from tests.makers.video import write_video
 
 Pair = tuple[Thing, Thing]
 
-VIDEOS: Mapping[Split, int] = {"train": 48, "val": 6, "test": 6}
+VIDEOS: Mapping[Split, int] = {"train": 38, "val": 4, "test": 6}
 FACTS = 16  # in a lesson
 FADES = 2  # of its changes of scene; the others are hard cuts
 TITLE_SECONDS = 1.5
