@@ -17,6 +17,8 @@ from configs.loading import ConfigError
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EPILOG = "--debug, anywhere on the line, shows debug messages and full tracebacks."
 
+PACKAGES = ("configs", "harvest", "shards", "train")
+
 ConfigName = Annotated[
     str | None, typer.Option("--config", metavar="NAME|FILE", help="Settings: a name in configs/ or a YAML file.")
 ]
@@ -26,10 +28,11 @@ Overrides = Annotated[
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the resolved settings and stop.")]
 
 
-def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoReturn:
+def run(app: typer.Typer, *, extra: str, wrong_request: tuple[type[Exception], ...]) -> NoReturn:
     """Run `app` on the process's arguments and exit.
 
-    `wrong_request` are the package's own errors whose message is the sentence to show, with exit code 2.
+    `wrong_request` are the package's own errors whose message is the sentence to show, with exit code 2; `extra`
+    is what must be installed for the package's own imports to be there.
     Any other exception ends with 1 and one line; --debug gives the traceback of either.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -47,11 +50,18 @@ def run(app: typer.Typer, *, wrong_request: tuple[type[Exception], ...]) -> NoRe
         if isinstance(error, (ConfigError, *wrong_request)):
             _show(errors, error, debug=debug)
             sys.exit(2)
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in PACKAGES:
+            _show(errors, _missing(error, extra), debug=debug)
+            sys.exit(2)
         if not isinstance(error, OSError):
             errors.print(f"{type(error).__name__} (a bug, or a case we have not met; --debug shows where):", end=" ")
         _show(errors, error, debug=debug)
         sys.exit(1)
     sys.exit(0)
+
+
+def _missing(error: ModuleNotFoundError, extra: str) -> ConfigError:
+    return ConfigError(f"The package {error.name} is not installed: pip install 'harvest-train[{extra}]' brings it.")
 
 
 def _comes_of(error: BaseException | None, kind: type[BaseException]) -> bool:
@@ -64,7 +74,7 @@ def _comes_of(error: BaseException | None, kind: type[BaseException]) -> bool:
 def _set_up_logging(console: Console, *, debug: bool) -> None:
     handler = RichHandler(console=console, show_time=False, show_path=debug, markup=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    for package in ("harvest", "shards", "train", "configs"):
+    for package in PACKAGES:
         logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
 
 

@@ -1,4 +1,8 @@
-"""The command `harvest`: parse, load the settings, call the verb, show what it says, set the exit code."""
+"""The command `harvest`: parse, load the settings, call the verb, show what it says, set the exit code.
+
+The verbs are imported where they are called: with them come decoders and detectors, for which `--help` should not
+wait, and without which `validate` works.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +12,8 @@ from rich.console import Console
 
 import configs
 from configs.command_line import EPILOG, ConfigName, Overrides, ShowConfig, run
-from harvest import views
-from harvest.config import HarvestConfig
 from harvest.errors import HarvestError, Reason, RequestError
+from harvest.terminal import plain
 from shards.errors import ShardsError
 
 app = typer.Typer(
@@ -22,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+MAX_PROBLEMS = 20  # shown; more are counted
 DEFAULT_WORK = Path("data/work")
 DEFAULT_SHARDS = Path("data/shards")
 
@@ -30,7 +34,7 @@ Work = Annotated[Path, typer.Option(help="Where the videos' folders and the ledg
 
 def main() -> None:
     """The entry point of the console script."""
-    run(app, wrong_request=(HarvestError, ShardsError))
+    run(app, extra="harvest", wrong_request=(HarvestError, ShardsError))
 
 
 @app.command(epilog=EPILOG)
@@ -44,8 +48,10 @@ def collect(
     show_config: ShowConfig = False,
 ) -> None:
     """Download, transcribe and pick key frames; what is done is not done again."""
+    from harvest import views
     from harvest.commands.collect import CollectRequest
     from harvest.commands.collect import collect as verb
+    from harvest.config import HarvestConfig
 
     settings = configs.load(HarvestConfig, config, set_ or ())
     if show_config:
@@ -68,7 +74,9 @@ def shard(
     show_config: ShowConfig = False,
 ) -> None:
     """Pair key frames with speech, filter, and write the shard set."""
+    from harvest import views
     from harvest.commands.shard import shard as verb
+    from harvest.config import HarvestConfig
 
     settings = configs.load(HarvestConfig, config, set_ or ())
     if show_config:
@@ -83,6 +91,7 @@ def shard(
 @app.command(epilog=EPILOG)
 def status(work: Work = DEFAULT_WORK) -> None:
     """Show how far the videos of a work folder have come, and why some have not."""
+    from harvest import views
     from harvest.commands.status import status as verb
 
     views.show_status(Console(), verb(work))
@@ -94,14 +103,18 @@ def validate(shards: Annotated[Path, typer.Argument(help="The folder of the set.
     from shards.validate import check_folder
     from shards.validate import validate as check_shards
 
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     problems = check_folder(shards)
     for entry, found in check_shards(shards):
-        console.print(f"{entry.name}: {'sound' if not found else f'{len(found)} problems'}")
+        console.print(f"{entry.name}: {f'{len(found)} problems' if found else 'sound'}")
         problems += found
-    if views.show_problems(console, problems):
+    for problem in problems[:MAX_PROBLEMS]:
+        console.print(f"[red]problem[/] {plain(problem, most=400)}")
+    if len(problems) > MAX_PROBLEMS:
+        console.print(f"... and {len(problems) - MAX_PROBLEMS} more.")
+    if problems:
         raise typer.Exit(1)
-    console.print(f"[green]{views.plain(str(shards))} is sound.[/]")
+    console.print(f"[green]{plain(str(shards))} is sound.[/]")
 
 
 def _reasons(text: str) -> frozenset[Reason]:

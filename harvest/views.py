@@ -4,12 +4,11 @@ Everything from outside is escaped before it reaches the terminal: titles and me
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,16 +16,11 @@ from harvest.commands.collect import CollectReport
 from harvest.commands.status import Status
 from harvest.engines import Outcome
 from harvest.ledger import Failure
+from harvest.terminal import plain
 from shards.manifest import Manifest
 from shards.split import SPLITS
 
 MAX_ROWS = 20
-
-
-def plain(text: str, most: int = 160) -> str:
-    """A stranger's text on one line, without control signs, escaped for rich."""
-    printable = "".join(sign if sign.isprintable() else " " for sign in text)
-    return escape(printable if len(printable) <= most else printable[: most - 1] + "…")
 
 
 class _Bars:
@@ -149,15 +143,3 @@ def show_manifest(console: Console, manifest: Manifest, out: str) -> None:
     if manifest.dropped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
         console.print(f"Dropped: {reasons} (kept as rows in _meta/dropped.parquet).")
-
-
-def show_problems(console: Console, problems: Iterable[str]) -> int:
-    """Problems of a shard set, one a line; returns how many there are."""
-    count = 0
-    for problem in problems:
-        count += 1
-        if count <= MAX_ROWS:
-            console.print(f"[red]problem[/] {plain(problem, most=400)}")
-    if count > MAX_ROWS:
-        console.print(f"... and {count - MAX_ROWS} more.")
-    return count

@@ -104,4 +104,4 @@ def evaluate_command(
 
 
 def main() -> None:
-    run(app, wrong_request=(RequestError, ShardsError))
+    run(app, extra="train", wrong_request=(RequestError, ShardsError))
