@@ -37,7 +37,7 @@ def picture(number: int) -> bytes:
 def sample(number: int, **known: Any) -> Sample:
     """A whole sample; of the first six in a set HF infers the types from, many texts are empty."""
     image = known.pop("image", None) or picture(number)
-    values = {
+    values: dict[str, Any] = {
         "caption": f"{CAPTIONS[number % len(CAPTIONS)]} {number}",
         "video_id": f"video-{number // 2}",
         "width": WIDTH,

@@ -1,7 +1,6 @@
 """What `write_set` promises: same input, same bytes; whole or not at all; nobody else's files."""
 
 import dataclasses
-import os
 import subprocess
 import sys
 import tarfile
@@ -20,6 +19,12 @@ from shards.writer import SetFacts, write_set
 from tests.shards.pictures import CAPTIONS, files, sample, samples, small_set, splits
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+def breaking(message: str) -> Iterator[Sample]:
+    """Nine samples, and then an error."""
+    yield from samples(0, 9)
+    raise OSError(message)
 
 
 def test_equal_input_gives_equal_bytes_in_any_folder(tmp_path: Path) -> None:
@@ -106,14 +111,10 @@ def test_of_a_link_what_it_points_to_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_the_old_set_whole(tmp_path: Path) -> None:
-    def breaking() -> Iterator[Sample]:
-        yield from samples(0, 9)
-        raise OSError("the disk of the pictures is gone")
-
     small_set(tmp_path / "set")
     before = files(tmp_path)
     with pytest.raises(OSError, match="is gone"):
-        write_set(tmp_path / "set", {"train": breaking()}, samples_per_shard=2)
+        write_set(tmp_path / "set", {"train": breaking("the disk is gone")}, samples_per_shard=2)
     assert files(tmp_path) == before
 
 
@@ -166,13 +167,8 @@ def test_a_set_is_put_back_if_its_writer_was_killed_while_taking_its_place(tmp_p
     killed(KILLED_BETWEEN_THE_RENAMES, tmp_path / "set")
     assert not (tmp_path / "set").exists()
     with pytest.raises(OSError, match="no more"):
-        write_set(tmp_path / "set", {"train": _failing()})
+        write_set(tmp_path / "set", {"train": breaking("no more")})
     assert files(tmp_path) == {f"set/{name}": content for name, content in before.items()}
-
-
-def _failing() -> Iterator[Sample]:
-    raise OSError("no more")
-    yield
 
 
 def test_a_living_writer_keeps_its_unfinished_folder(tmp_path: Path) -> None:
@@ -259,4 +255,4 @@ def test_a_set_written_is_sound_and_holds_hard_captions(tmp_path: Path) -> None:
     assert check_folder(tmp_path / "set") == []
     raw = next(read_shard(tmp_path / "set" / manifest.shards[0].name))
     assert raw.members["txt"].decode() == f"{CAPTIONS[0]} 0"
-    assert os.stat(tmp_path / "set").st_mode & 0o055 == 0o055  # others may read it
+    assert (tmp_path / "set").stat().st_mode & 0o055 == 0o055  # others may read it
