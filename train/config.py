@@ -32,4 +32,8 @@ class TrainConfig(Config):
             raise ValueError(
                 f"data.image_size={self.data.image_size} must be a multiple of model.patch={self.model.patch}"
             )
+        if self.data.image_size == self.model.patch:
+            raise ValueError(
+                f"an image of one patch (data.image_size={self.model.patch}) leaves nothing to see or hide"
+            )
         return self

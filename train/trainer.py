@@ -67,8 +67,7 @@ class Trainer:
         self._optim = optim
         self._parts = parts
         self._device = next(parts.model.parameters()).device
-        self._since_log = time.perf_counter()
-        self._waited = 0.0  # seconds for data, since the last log
+        self._pace = _Pace()
 
     def fit(self, state: TrainState) -> TrainState:
         """Train from `state` to the last step, or to the step in which the user interrupts; save; return the state.
@@ -81,10 +80,10 @@ class Trainer:
             while state.step < config.steps and not interrupted():
                 batch = self._next_batch()
                 losses, norm = self._learn(batch, step=state.step)
-                state = self._after(state, batch)
+                state = replace(state, step=state.step + 1, position=batch.after)
                 last = state.step == config.steps
                 if last or state.step % config.log_every == 0:
-                    self._log(state.step, losses, norm, rows=len(batch.keys))
+                    self._log(state.step, losses, norm)
                 if last or state.step % config.save_every == 0:
                     saved = self._save(state, losses)
                 if config.evaluate_every and (last or state.step % config.evaluate_every == 0):
@@ -94,10 +93,10 @@ class Trainer:
         return state
 
     def _next_batch(self) -> Batch:
-        asked = time.perf_counter()
-        batch = next(self._parts.batches).to(self._device)
-        self._waited += time.perf_counter() - asked
-        return batch
+        with self._pace.waiting():
+            batch = next(self._parts.batches)
+        self._pace.rows += len(batch.keys)
+        return batch.to(self._device)
 
     def _learn(self, batch: Batch, *, step: int) -> tuple[Losses, Tensor]:
         parts = self._parts
@@ -111,23 +110,15 @@ class Trainer:
         parts.optimizer.zero_grad(set_to_none=True)
         return losses, norm
 
-    def _after(self, state: TrainState, batch: Batch) -> TrainState:
-        return replace(state, step=state.step + 1, position=batch.after)
-
-    def _log(self, step: int, losses: Losses, norm: Tensor, *, rows: int) -> None:
+    def _log(self, step: int, losses: Losses, norm: Tensor) -> None:
         _check_finite(losses, step)
-        now = time.perf_counter()
-        seconds = now - self._since_log
-        steps = (step - 1) % self._config.log_every + 1
         values = {"loss/total": losses.total.item()}
         values |= {f"loss/{term.name}": term.value.item() for term in losses.terms}
         values["gradient_norm"] = norm.item()
         values["learning_rate"] = self._parts.optimizer.param_groups[0]["lr"]
         values["similarity_scale"] = self._parts.model.scale().item()
-        values["samples_per_second"] = steps * rows / seconds
-        values["data_wait_share"] = self._waited / seconds
-        self._parts.sink.log(step, values)
-        self._since_log, self._waited = now, 0.0
+        self._parts.sink.log(step, values | self._pace.figures())
+        self._pace = _Pace()
 
     def _save(self, state: TrainState, losses: Losses) -> int:
         _check_finite(losses, state.step)
@@ -139,6 +130,25 @@ class Trainer:
     def _evaluate(self, step: int) -> None:
         if self._parts.evaluate is not None:
             self._parts.sink.log(step, self._parts.evaluate())
+
+
+class _Pace:
+    """Speed since the last log."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._start = time.perf_counter()
+        self._waited = 0.0  # seconds
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        asked = time.perf_counter()
+        yield
+        self._waited += time.perf_counter() - asked
+
+    def figures(self) -> dict[str, float]:
+        seconds = time.perf_counter() - self._start
+        return {"samples_per_second": self.rows / seconds, "data_wait_share": self._waited / seconds}
 
 
 def _check_finite(losses: Losses, step: int) -> None:

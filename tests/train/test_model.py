@@ -67,6 +67,12 @@ def test_shown_patches_keep_their_places_in_any_order(model: Vilt, batch: Batch)
     assert torch.allclose(forth, back, atol=1e-5)
 
 
+def test_the_same_patches_elsewhere_are_another_image(model: Vilt, batch: Batch) -> None:
+    patches = model.patchify(batch.images_BCSS)
+    points, moved = model.embed_images(whole_image(patches)), model.embed_images(whole_image(patches.flip(1)))
+    assert not torch.allclose(points, moved, atol=1e-3)
+
+
 def test_two_calls_give_equal_outputs(model: Vilt, batch: Batch) -> None:
     model.eval()
     first = model.encode(text_of(batch), image_of(model, batch)).slots_RTD

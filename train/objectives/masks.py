@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from configs.loading import Config
@@ -54,15 +54,24 @@ def _word(value: object) -> object:
     return {False: "off", True: "both"}.get(value, value) if isinstance(value, bool) else value
 
 
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= bounds[0] <= bounds[1] <= 1:
+        raise ValueError("give a lower and an upper bound between 0 and 1")
+    return bounds
+
+
+Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
 class MaskConfig(Config):
     """Settings of the draw."""
 
     alternate: Annotated[Literal["off", "both"], BeforeValidator(_word)] = "both"  # off: every row is joint
     shares: ModeShares = ModeShares()
-    text_ratio: tuple[float, float] = (0.3, 0.75)  # r_t is drawn evenly between these, a row
+    text_ratio: Bounds = (0.3, 0.75)  # r_t is drawn evenly between these, a row
     image_ratio: float = Field(0.75, gt=0, lt=1)  # r_v
-    seen_text_ratio: tuple[float, float] = (0.0, 0.15)  # of the text an image is rebuilt from
-    lone_text_ratio: tuple[float, float] = (0.15, 0.5)  # of text without an image
+    seen_text_ratio: Bounds = (0.0, 0.15)  # of the text an image is rebuilt from
+    lone_text_ratio: Bounds = (0.15, 0.5)  # of text without an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,5 +193,5 @@ class _Draw:
             case Mode.IMAGE_HIDDEN:
                 return None, order_RN
             case Mode.JOINT | Mode.IMAGE_ONLY:
-                shown = max(1, self.patches - round(self.config.image_ratio * self.patches))
-                return order_RN[:, :shown], order_RN[:, shown:]
+                hidden = min(max(1, round(self.config.image_ratio * self.patches)), self.patches - 1)
+                return order_RN[:, hidden:], order_RN[:, :hidden]
