@@ -15,7 +15,8 @@ SETTINGS = ("trainer.steps=40", "trainer.log_every=10", "data.batch_size=12", "d
 
 
 def run(*words: str | Path, cwd: Path) -> str:
-    command = [Path(sys.executable).with_name(str(words[0])), *map(str, words[1:])]
+    name, *arguments = map(str, words)
+    command = [str(Path(sys.executable).with_name(name)), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
