@@ -66,4 +66,4 @@ def show_where(work: Path, shards: Path, run: Path, console: Console) -> None:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / max(1, whole):.1f} %"
+    return f"{100 * part / max(1, whole):.2f} %"
