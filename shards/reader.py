@@ -40,13 +40,12 @@ def read_shard(path: Path) -> Iterator[RawSample]:
 
 def _members(path: Path) -> Iterator[dict[str, Any]]:
     """webdataset's `fname`/`data` stream, but bounded: a member's declared size is checked before it is read."""
-    size = path.stat().st_size
     with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
         end = 0
         while (member := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header it has met
-            if not end < archive.offset <= size:  # torn; or a size below zero, which would lead round in circles
-                raise CorruptShard(f"{path} is torn or damaged after {end} bytes.")
+            if archive.offset <= end:  # a size below zero would lead round in circles
+                raise CorruptShard(f"{path} has a member with a size below zero after {end} bytes.")
             end = archive.offset
             ending = member.name.rpartition(".")[2].lower()
             if member.isreg() and ending in MEMBERS:

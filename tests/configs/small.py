@@ -1,5 +1,6 @@
 """A small schema and a small program for the tests; run as a module it is that program."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def fail(kind: str, message: str = "") -> None:
         raise typer.Exit(1)
     if kind == "file":
         Path(message).read_text()
+    if kind == "import":
+        importlib.import_module(message)
     kinds = {"ours": OurError, "config": ConfigError, "bug": RuntimeError, "interrupt": KeyboardInterrupt}
     raise kinds[kind](message)
 

@@ -46,6 +46,13 @@ def test_a_bug_is_one_line_that_says_so() -> None:
     assert all(part in done.stderr for part in ("RuntimeError", "--debug", "first second"))
 
 
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it() -> None:
+    done = program("fail", "import", "--message", "no_such_package.part")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert all(part in done.stderr for part in ("no_such_package", "harvest-train[small]"))
+
+
 def test_a_mistake_in_the_options_is_two() -> None:
     for arguments in (["nonsense"], ["show", "--nonsense"], ["fail"]):
         done = program(*arguments)

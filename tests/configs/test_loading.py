@@ -210,7 +210,8 @@ def test_an_unknown_name_is_told_with_the_known_ones_and_a_missing_file_as_such(
     "path", sorted(PACKAGE_FOLDER.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}"
 )
 def test_every_packaged_file_is_valid_and_survives_dump_and_load(path: Path, tmp_path: Path) -> None:
-    schema: type[Config] = {"harvest": HarvestConfig, "train": TrainConfig}[path.parent.name]
+    schemas: dict[str, type[Config]] = {"harvest": HarvestConfig, "train": TrainConfig}
+    schema = schemas[path.parent.name]
     config = load(schema, path.stem)
     (tmp_path / "config.yaml").write_text(dump(config), encoding="utf-8")
     assert load(schema, tmp_path / "config.yaml") == config

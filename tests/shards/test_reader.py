@@ -142,9 +142,9 @@ def test_a_member_over_the_limit_is_refused_before_it_is_read(tmp_path: Path, en
         read(path)
 
 
-def with_size_field(size: bytes) -> bytes:
+def with_size_field(name: str, size: bytes) -> bytes:
     """A header whose size is given as GNU's binary number, its checksum right."""
-    header = bytearray(tarfile.TarInfo("1.txt").tobuf(tarfile.GNU_FORMAT))
+    header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
     header[124:136] = size
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
@@ -155,14 +155,16 @@ def with_size_field(size: bytes) -> bytes:
     "size",
     [
         b"\xff" * 10 + b"\xfe\x00",  # minus one block: the same header again, and again
-        b"\xff" * 11 + b"\xff",
+        b"\xff" * 10 + b"\xfc\x00",
         b"\x80" + b"\x00" * 3 + b"\x7f" + b"\xff" * 7,  # almost 2 to the 63
         b"\x80" + b"\xff" * 11,  # more than a file offset can say
     ],
 )
-def test_a_size_that_cannot_be_leads_nowhere(shard: Path, size: bytes) -> None:
-    read_until_refused(shard, with_size_field(size) + bytes(4 * BLOCK))
-    read_until_refused(shard, tarfile.TarInfo("0.txt").tobuf() + with_size_field(size) + bytes(4 * BLOCK))
+@pytest.mark.parametrize("name", ["1.txt", "1.bin"])
+def test_a_size_that_cannot_be_leads_nowhere(shard: Path, name: str, size: bytes) -> None:
+    odd = with_size_field(name, size) + bytes(4 * BLOCK)
+    read_until_refused(shard, odd)
+    read_until_refused(shard, tarfile.TarInfo("0.txt").tobuf() + odd)
 
 
 def pax(records: bytes, kind: bytes = tarfile.XHDTYPE, size: int | None = None) -> bytes:
@@ -175,6 +177,7 @@ def pax(records: bytes, kind: bytes = tarfile.XHDTYPE, size: int | None = None) 
     "content",
     [
         pax(b"14 size=-1024\n") + tarfile.TarInfo("1.txt").tobuf(),
+        pax(b"14 size=-1024\n") + tarfile.TarInfo("1.bin").tobuf(),
         pax(b"13 size=9999\n") + tarfile.TarInfo("1.txt").tobuf(),
         pax(b"99999999999999999999 size=1\n") + tarfile.TarInfo("1.txt").tobuf(),
         pax(b"", size=1 << 60),

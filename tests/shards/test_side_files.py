@@ -84,6 +84,8 @@ def test_the_card_lists_splits_features_and_what_was_dropped(folder: Path) -> No
     front = front_matter(folder)
     assert front["pretty_name"] == FACTS.title
     assert [one["split"] for one in front["configs"][0]["data_files"]] == ["train", "validation", "test"]
+    (records,) = [one["struct"] for one in front["dataset_info"]["features"] if one["name"] == "json"]
+    assert [one["name"] for one in records] == [*JSON_FIELDS]
     assert [one["num_examples"] for one in front["dataset_info"]["splits"]] == [14, 4, 2]
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert all(part in text for part in (FACTS.title, "1.2.3", "`too_short`: 2", "min_tokens: 8", "{00000..00003}"))

@@ -216,6 +216,19 @@ def test_a_file_or_a_set_with_something_of_ones_own_in_it_is_refused(tmp_path: P
     assert files(tmp_path) == before
 
 
+def test_a_foreign_folder_is_refused_before_the_work_and_again_after_it(tmp_path: Path) -> None:
+    def filling(folder: Path) -> Iterator[Sample]:
+        folder.mkdir()
+        (folder / "mine.txt").write_text("mine")
+        yield from samples(0, 3)
+
+    with pytest.raises(CannotWrite):
+        write_set(tmp_path / "set", {"train": filling(tmp_path / "set")})
+    assert files(tmp_path) == {"set/mine.txt": b"mine"}
+    with pytest.raises(CannotWrite):
+        write_set(tmp_path / "set", {"train": breaking("work was begun in vain")})
+
+
 def test_an_empty_folder_and_a_set_of_another_schema_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     small_set(tmp_path / "set")
