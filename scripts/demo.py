@@ -81,7 +81,7 @@ class Steps:
         self.console.rule(f"[bold]{name}", align="left")
         self.console.print("$ " + " ".join(command), style="bold", markup=False, highlight=False, soft_wrap=True)
         start = time.monotonic()
-        code = subprocess.run([Path(sys.executable).with_name(command[0]), *command[1:]], check=False).returncode
+        code = _ended([Path(sys.executable).with_name(command[0]), *command[1:]])
         self.seconds[name] = time.monotonic() - start
         if code not in allowed:
             raise StopDemo(
@@ -128,6 +128,15 @@ def on_own_playlist(playlist: str, steps: Steps) -> int:
     _shard_and_train(places, steps)
     _show_end(places, steps, None)
     return code
+
+
+def _ended(command: Sequence[str | Path]) -> int:
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C reached it as well; it may be saving what it has
+            raise
 
 
 def _videos(folder: Path, steps: Steps) -> tuple[MadeLesson, ...]:
