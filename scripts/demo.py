@@ -83,6 +83,8 @@ class Steps:
         start = time.monotonic()
         code = _ended([Path(sys.executable).with_name(command[0]), *command[1:]])
         self.seconds[name] = time.monotonic() - start
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         if code not in allowed:
             raise StopDemo(
                 code if code > 0 else SOME_FAILED, f"{name!r} ended with exit code {code}, so the demo stops."
