@@ -42,7 +42,7 @@ class VideoFolder:
         """Write `record`, replacing the one of its kind."""
         self.path.mkdir(parents=True, exist_ok=True)
         envelope = {"schema": SCHEMA, "fingerprint": fingerprint, "record": to_json(record)}
-        write_whole(self.path / FILES[type(record)], json.dumps(envelope, ensure_ascii=False, indent=1) + "\n")
+        write_whole(self.path / FILES[type(record)], json.dumps(envelope, indent=1) + "\n")
 
     def load(self, kind: type[RecordType]) -> RecordType:
         """Read the record of a kind. Raises BrokenRecord if it is missing or damaged."""

@@ -4,6 +4,7 @@ One process writes it, the driver. Whether something *is* done, the video's fold
 """
 
 import hashlib
+import os
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 );
 CREATE INDEX IF NOT EXISTS attempts_by_video ON attempts (video_id, stage);
 CREATE TABLE IF NOT EXISTS digests (
-    path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
+    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
 );
 """
 
@@ -131,7 +132,7 @@ class Ledger:
     def digest_file(self, path: Path) -> str:
         """The SHA-256 of a local file in hex, computed once as long as its size and time stay."""
         stat = path.stat()
-        name = str(path.resolve())
+        name = os.fsencode(path.resolve())  # a file name need not be text
         known = self._database.execute(
             "SELECT sha256 FROM digests WHERE path = ? AND bytes = ? AND mtime_ns = ?",
             (name, stat.st_size, stat.st_mtime_ns),

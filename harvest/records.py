@@ -113,6 +113,11 @@ Record = VideoRef | Video | Transcript | Scenes
 RecordType = TypeVar("RecordType", VideoRef, Video, Transcript, Scenes)
 
 
+def clean(text: str) -> str:
+    """A stranger's text as valid Unicode: file names and pages may hold halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def to_json(record: Record) -> dict[str, Any]:
     """Plain data that `from_json` reads back."""
     return dataclasses.asdict(record)

@@ -20,7 +20,7 @@ from harvest import ytdlp
 from harvest.errors import Reason, RequestError, StageError
 from harvest.folder import ID_PATTERN
 from harvest.media.safe import EXTENSIONS
-from harvest.records import VideoRef
+from harvest.records import VideoRef, clean
 
 MAX_DEPTH = 3  # a channel holds tabs, a tab holds playlists, a playlist holds videos
 MAX_LIST_BYTES = 256 << 20
@@ -122,7 +122,7 @@ def _expand_path(path: Path, digest_file: DigestFile) -> Iterator[VideoRef]:
         raise StageError(Reason.GONE, f"{path} is neither a URL nor an existing file or folder.")
     for file in files:
         identity = f"file-{digest_file(file)[:16]}"
-        yield VideoRef(id=identity, url=f"file:{file.name}", path=str(file.resolve()), title=file.stem)
+        yield VideoRef(id=identity, url=f"file:{clean(file.name)}", path=str(file.resolve()), title=clean(file.stem))
 
 
 def _expand_url(url: str, *, title: str, config: SourceConfig, depth: int) -> Iterator[VideoRef | SourceFailure]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvest.errors import Reason, StageError
 from harvest.network import public_addresses_only
+from harvest.records import clean
 from harvest.ytdlp_errors import stage_error
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _found(entry: Mapping[str, Any], page: str) -> Found:
 
 def _text(info: Mapping[str, Any], name: str) -> str:
     value = info.get(name)
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _refuse_unwanted(limits: FetchLimits) -> Any:

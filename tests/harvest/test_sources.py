@@ -1,5 +1,6 @@
 """What a person names becomes videos, each once."""
 
+import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from harvest.errors import Reason, RequestError
+from harvest.folder import VideoFolder
+from harvest.ledger import Ledger
 from harvest.records import VideoRef
 from harvest.sources import SourceConfig, SourceFailure, expand, link_id
 from tests.makers import MediaLink, MediaServer, write_page, write_text
@@ -70,6 +73,19 @@ def test_local_files_are_named_by_their_content_wherever_they_lie(tmp_path: Path
         ("file:b.mp4", f"file-{sha256(b'one').hexdigest()[:16]}"),
         ("file:a.mkv", f"file-{sha256(b'two').hexdigest()[:16]}"),
     ]
+
+
+def test_a_file_whose_name_is_not_text_is_a_source_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.write_bytes(b"one")
+    with Ledger(tmp_path / "work") as ledger:
+        (ref,) = expand(str(tmp_path), ALLOWED, ledger.digest_file)
+        assert isinstance(ref, VideoRef)
+        ledger.register(ref)
+    folder = VideoFolder(tmp_path / "work", ref.id)
+    folder.save(ref, "")
+    assert Path(folder.load(VideoRef).path) == path
+    assert ref.title == "caf?"
 
 
 def test_a_relative_path_is_relative_to_its_list(tmp_path: Path) -> None:

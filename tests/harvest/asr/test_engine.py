@@ -52,7 +52,7 @@ def words_of(engine: Parrot, language: str = "") -> list[tuple[str, float, float
 
 def test_parts_of_one_word_are_joined() -> None:
     parts = (HeardWord(" 10", 0.1, 0.3, 0.9), HeardWord(",000", 0.3, 0.6, 0.5), HeardWord(" dogs", 0.6, 1.0, 0.8))
-    assert words_of(Parrot(parts)) == [("10,000", 0.1, 0.6, 0.5), ("dogs", 0.6, 1.0, 0.8)]
+    assert words_of(Parrot(parts)) == [(" 10,000", 0.1, 0.6, 0.5), (" dogs", 0.6, 1.0, 0.8)]
 
 
 def test_words_of_a_language_without_blanks_stay_apart() -> None:
@@ -62,14 +62,13 @@ def test_words_of_a_language_without_blanks_stay_apart() -> None:
 
 def test_times_outside_the_audio_are_clamped_and_empty_words_dropped() -> None:
     words = (HeardWord(" one", -1.0, 0.5, 1.0), HeardWord(" ", 0.5, 0.6, 1.0), HeardWord(" two", 1.9, 3.0, 1.0))
-    assert words_of(Parrot(words)) == [("one", 0.0, 0.5, 1.0), ("two", 1.9, 2.0, 1.0)]
+    assert words_of(Parrot(words)) == [(" one", 0.0, 0.5, 1.0), (" two", 1.9, 2.0, 1.0)]
 
 
-def test_unsure_words_are_dropped_only_where_whisper_thinks_that_nobody_speaks() -> None:
+def test_what_whisper_doubts_is_kept_with_its_scores() -> None:
     words = (HeardWord(" you", 0.0, 1.0, 0.1),)
-    assert words_of(Parrot(words, avg_logprob=-1.5, no_speech_prob=0.9)) == []
-    assert words_of(Parrot(words, avg_logprob=-0.5, no_speech_prob=0.9)) != []
-    assert words_of(Parrot(words, avg_logprob=-1.5, no_speech_prob=0.1)) != []
+    (segment,) = transcript_of(Parrot(words, avg_logprob=-1.5, no_speech_prob=0.9)).segments
+    assert (segment.avg_logprob, segment.no_speech_prob) == (-1.5, 0.9)
 
 
 def test_a_language_is_detected_given_or_the_only_one_there_is() -> None:
