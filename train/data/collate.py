@@ -1,0 +1,59 @@
+"""Samples of one batch to tensors. Decoding happens here, and only for the samples of this batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.batch import Batch
+from train.data.config import DataConfig
+from train.data.order import Position
+from train.data.stream import Read
+from train.data.tokenizer import Tokenizer
+from train.data.transforms import evaluation_pixels, training_pixels
+from train.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collate:
+    """Turns the bytes of B samples into a Batch."""
+
+    config: DataConfig
+    tokenizer: Tokenizer
+    seed: int
+    training: bool  # augment the images
+
+    def __call__(self, reads: Sequence[Read], after: Position) -> Batch:
+        captions = tuple(_member(read, "txt").decode("utf-8") for read in reads)
+        tokens_BL, real_BL = self.tokenizer.encode(captions, self.config.text_length)
+        return Batch(
+            images_BCSS=self._images(reads),
+            tokens_BL=tokens_BL,
+            real_BL=real_BL,
+            captions=captions,
+            keys=tuple(read.raw.key for read in reads),
+            after=after,
+        )
+
+    def _images(self, reads: Sequence[Read]) -> Tensor:
+        images = []
+        for read in reads:
+            jpeg = _member(read, "jpg")
+            try:
+                if self.training:
+                    # The draw belongs to the sample's place in the order, not to the worker that decodes it.
+                    seed = (self.seed, read.epoch, read.ordinal)
+                    images.append(training_pixels(jpeg, self.config, seed=seed))
+                else:
+                    images.append(evaluation_pixels(jpeg, self.config))
+            except DataError as error:
+                raise DataError(f"Sample {read.raw.key}: {error}") from None
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def _member(read: Read, ending: str) -> bytes:
+    if ending not in read.raw.members:
+        raise DataError(f"Sample {read.raw.key} has no {ending} member: check the set with 'harvest validate'.")
+    return read.raw.members[ending]
