@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from shards.errors import ShardsError
 from train.batch import Batch
 from train.data.collate import Collate
-from train.data.order import Position
+from train.data.order import BEGINNING, Position
 from train.data.stream import Order, Read, read_epoch
 from train.distributed import ALONE, Place
 from train.errors import TrainError
@@ -36,7 +36,7 @@ class Reading:
     order: Order
     epoch_size: int  # samples
     batch_size: int  # rows a rank
-    start: Position = Position()
+    start: Position = BEGINNING
     place: Place = ALONE
     endless: bool = True  # epoch after epoch, or the start's epoch only
 

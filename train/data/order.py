@@ -26,6 +26,9 @@ class Position:
         return Position(epoch=self.epoch + epochs, ordinal=ordinal)
 
 
+BEGINNING = Position()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """Shards that are read together. Cheap to make: its order is worked out only when it is read."""
