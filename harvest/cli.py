@@ -39,7 +39,9 @@ def main() -> None:
 
 @app.command(epilog=EPILOG)
 def collect(
-    playlist: Annotated[str, typer.Option(help="A list of URLs and paths, one a line; or a folder, a file, a URL.")],
+    playlist: Annotated[
+        str, typer.Option(help="A list of URLs and paths, one a line; or a folder, a file, a URL.")
+    ] = "",
     work: Work = DEFAULT_WORK,
     only: Annotated[str, typer.Option(metavar="STAGE", help="Run one stage alone.")] = "",
     retry: Annotated[str, typer.Option(metavar="REASON,...", help="Try these failures again.")] = "",
@@ -57,6 +59,8 @@ def collect(
     if show_config:
         print(configs.dump(settings), end="")  # noqa: T201  plain YAML, to be piped into a file
         return
+    if not playlist:
+        raise RequestError("Nothing is named to collect: --playlist takes a list of URLs, a folder, a file or a URL.")
     request = CollectRequest(playlist=playlist, work=work, config=settings, only=only, retry=_reasons(retry))
     console = Console()
     with views.CollectBars(console) as bars:

@@ -47,6 +47,8 @@ RETRYABLE = frozenset(
         Reason.RATE_LIMITED,
         Reason.FORBIDDEN,
         Reason.NETWORK,
+        Reason.TOO_LONG,  # the limits may have been raised since; asking again costs little
+        Reason.TOO_LARGE,
         Reason.TIMEOUT,
         Reason.CRASHED,
         Reason.FAILED,

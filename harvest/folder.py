@@ -80,6 +80,8 @@ class VideoFolder:
         temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.path))
         try:
             yield temporary
+            for path in temporary.iterdir():
+                flush(path)
             self.discard(kind)
             shutil.rmtree(self.path / name, ignore_errors=True)
             temporary.rename(self.path / name)
@@ -104,7 +106,19 @@ class VideoFolder:
 def finished_ids(work: Path) -> list[str]:
     """The ids of all videos in a work folder that have every record, sorted."""
     kinds = [file for kind, file in FILES.items() if kind is not VideoRef]
-    return [path.name for path in sorted(work.glob("*")) if all((path / file).is_file() for file in kinds)]
+    return [name for name in begun_ids(work) if all((work / name / file).is_file() for file in kinds)]
+
+
+def begun_ids(work: Path) -> list[str]:
+    """The ids of all videos that have a folder in a work folder, sorted."""
+    folders = (path for path in work.glob("*") if ID_PATTERN.fullmatch(path.name) and path.is_dir())
+    return sorted(path.name for path in folders)
+
+
+def flush(path: Path) -> None:
+    """Have a file's bytes on the disk before a record names it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_whole(path: Path, text: str) -> None:

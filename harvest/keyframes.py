@@ -66,11 +66,11 @@ class KeyFrameChooser:
     def __init__(self, config: KeyFrameConfig, *, delay: int, store: Store) -> None:
         """`delay`: how many frames later a cut may still be found; `store` is called once a key frame."""
         self._config = config
-        self._delay = delay
         self._store = store
         self._scene_start = 0.0
-        self._waiting: deque[tuple[int, Candidate]] = deque()  # with the number of frames met before it
-        self._met = 0
+        self._waiting: deque[Candidate] = deque()
+        # A cut may still be found at any of these: the hindmost bounds what is settled.
+        self._recent: deque[float] = deque(maxlen=delay + 1)
         self._stretch = 0
         self._best: _Best | None = None
         self._chosen: list[KeyFrame] = []
@@ -79,18 +79,20 @@ class KeyFrameChooser:
 
     def add(self, frame: Frame, small: Picture) -> None:
         """Take the next frame; `small` is its picture scaled down, for telling motion."""
-        self._met += 1
+        self._recent.append(frame.time)
         if frame.time >= self._next_candidate:
-            self._waiting.append((self._met, self._measure(frame, small)))
+            self._waiting.append(self._measure(frame, small))
             self._next_candidate = frame.time + 1 / self._config.candidates_per_s
         self._previous = small
-        while self._waiting and self._is_settled(frame, *self._waiting[0]):
-            self._consider(self._waiting.popleft()[1], end=None)
+        while self._waiting and self._is_settled(self._waiting[0]):
+            self._consider(self._waiting.popleft(), end=None)
 
     def close_scene(self, end: float) -> Scene:
         """End the current scene at `end` seconds; frames from there on belong to the next."""
-        while self._waiting and self._waiting[0][1].frame.time < end:
-            self._consider(self._waiting.popleft()[1], end=end)
+        while self._waiting and self._waiting[0].frame.time < end:
+            self._consider(self._waiting.popleft(), end=end)
+        # A fade is known only when it is over: stretches of its darkness may have ended by then.
+        self._chosen = [_clipped(frame, end) for frame in self._chosen if frame.start < end]
         self._close_stretch(end, last=True)
         scene = Scene(start=round(self._scene_start, 3), end=round(end, 3), frames=tuple(self._chosen))
         self._scene_start, self._chosen, self._stretch, self._best = end, [], 0, None
@@ -108,15 +110,17 @@ class KeyFrameChooser:
             dhash=difference_hash(luma),
         )
 
-    def _is_settled(self, newest: Frame, number: int, candidate: Candidate) -> bool:
+    def _is_settled(self, candidate: Candidate) -> bool:
         """Whether no cut can come any more within the margin after the candidate."""
-        return self._met - number > self._delay and newest.time - candidate.frame.time > self._config.margin_s
+        full = len(self._recent) == self._recent.maxlen
+        return full and self._recent[0] - candidate.frame.time >= self._config.margin_s
 
     def _consider(self, candidate: Candidate, *, end: float | None) -> None:
         time = candidate.frame.time
-        while time >= self._scene_start + (self._stretch + 1) * self._config.stretch_s:
-            self._close_stretch(self._scene_start + (self._stretch + 1) * self._config.stretch_s, last=False)
-            self._stretch += 1
+        stretch = int((time - self._scene_start) / self._config.stretch_s)
+        if stretch > self._stretch:
+            self._close_stretch(self._scene_start + stretch * self._config.stretch_s, last=False)
+            self._stretch = stretch
         after_start = time - self._scene_start >= self._config.margin_s or self._scene_start == 0
         before_end = end is None or end - time >= self._config.margin_s
         contender = _Best(candidate, clear_of_cuts=after_start and before_end)
@@ -146,6 +150,10 @@ class KeyFrameChooser:
             contrast=round(candidate.contrast, 2),
             dhash=candidate.dhash,
         )
+
+
+def _clipped(frame: KeyFrame, end: float) -> KeyFrame:
+    return dataclasses.replace(frame, end=min(frame.end, round(end, 3)))
 
 
 def difference_hash(luma: Picture) -> str:

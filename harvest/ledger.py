@@ -75,6 +75,10 @@ class Ledger:
     def close(self) -> None:
         self._database.close()
 
+    def forget_lines(self) -> None:
+        """Lines of playlists that led nowhere are looked at anew in every run."""
+        self._database.execute("DELETE FROM attempts WHERE stage = ?", (SOURCE_STAGE,))
+
     def register(self, ref: VideoRef | SourceFailure) -> None:
         """Note that somebody asked for this video."""
         url, title = (ref.url, ref.title) if isinstance(ref, VideoRef) else (ref.line, "")

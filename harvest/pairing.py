@@ -27,7 +27,7 @@ class PairingConfig(Config):
 
     min_words: int = Field(default=8, ge=1)  # a shorter caption grows within its scene (MERLOT Reserve: 8 tokens)
     max_words: int = Field(default=64, ge=1)  # a longer one keeps the sentences nearest the frame
-    max_pause_s: float = Field(default=3.0, ge=0)  # a caption does not grow over a longer silence
+    max_pause_s: float = Field(default=3.0, ge=0)  # a longer silence ends a sentence, and captions do not grow over it
     context_words: int = Field(default=24, ge=0)  # on each side
 
 
@@ -72,7 +72,7 @@ def pair(scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Itera
     spoken = [_Spoken(place, word, segment) for place, (word, segment) in enumerate(segmented)]
     for scene in scenes.scenes:
         heard = [item for item in spoken if scene.start <= item.centre < scene.end]
-        yield from _pair_scene(scene, _sentences(heard), spoken, config)
+        yield from _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config)
 
 
 def text_of(words: Sequence[Word]) -> str:
@@ -91,13 +91,16 @@ def _pair_scene(
         yield _make_pair(scene, frame, heard, spoken, config)
 
 
-def _sentences(heard: Sequence[_Spoken]) -> list[Sentence]:
-    sentences: list[list[_Spoken]] = [[]]
+def _sentences(heard: Sequence[_Spoken], max_pause_s: float) -> list[Sentence]:
+    """The words up to each full stop or long silence."""
+    sentences: list[list[_Spoken]] = []
+    ended = True
     for item in heard:
-        sentences[-1].append(item)
-        if SENTENCE_END.search(item.word.text):
+        if ended or _pause(sentences[-1], [item]) > max_pause_s:
             sentences.append([])
-    return [sentence for sentence in sentences if sentence]
+        sentences[-1].append(item)
+        ended = SENTENCE_END.search(item.word.text) is not None
+    return [*sentences]
 
 
 def _owner(scene: Scene, sentence: Sentence) -> int:

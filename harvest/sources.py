@@ -7,7 +7,9 @@ file, or a local file or folder. This module does not know whether a video was c
 """
 
 import hashlib
+import logging
 import re
+import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from harvest.errors import Reason, RequestError, StageError
 from harvest.folder import ID_PATTERN
 from harvest.media.safe import EXTENSIONS
 from harvest.records import VideoRef, clean
+
+logger = logging.getLogger(__name__)
 
 MAX_DEPTH = 3  # a channel holds tabs, a tab holds playlists, a playlist holds videos
 MAX_LIST_BYTES = 256 << 20
@@ -65,7 +69,7 @@ def expand(named: str, config: SourceConfig, digest_file: DigestFile) -> Iterato
 
 def link_id(url: str) -> str:
     """The id of a video known by nothing but the link to its file."""
-    return "link-" + hashlib.sha256(url.encode()).hexdigest()[:16]
+    return "link-" + hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _lines(named: str) -> Iterator[tuple[str, Path]]:
@@ -97,36 +101,57 @@ def _read_list(path: Path) -> Iterator[str]:
 def _expand_line(
     line: str, folder: Path, config: SourceConfig, digest_file: DigestFile
 ) -> Iterator[VideoRef | SourceFailure]:
+    """One odd line, or a bug of one extractor, must not end the run: here any error becomes a SourceFailure."""
     try:
         if ytdlp.is_url(line):
             yield from _expand_url(line, title="", config=config, depth=0)
         else:
-            yield from _expand_path(folder / Path(line).expanduser(), digest_file)
-    except StageError as error:
+            yield from _expand_path(folder, line, digest_file)
+    except RequestError:
+        raise
+    except Exception as error:
         yield _failure(line, error)
 
 
-def _failure(line: str, error: StageError) -> SourceFailure:
-    identity = "source-" + hashlib.sha256(line.encode()).hexdigest()[:16]
-    return SourceFailure(id=identity, line=line, reason=error.reason, message=str(error))
+def _failure(line: str, error: Exception) -> SourceFailure:
+    identity = "source-" + hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()[:16]
+    if isinstance(error, StageError):
+        return SourceFailure(id=identity, line=line, reason=error.reason, message=str(error))
+    logger.debug("No video could be found by %r", line, exc_info=error)
+    return SourceFailure(id=identity, line=line, reason=Reason.FAILED, message=f"{type(error).__name__}: {error}")
 
 
-def _expand_path(path: Path, digest_file: DigestFile) -> Iterator[VideoRef]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
-        if not files:
-            raise StageError(Reason.GONE, f"The folder {path} holds no video files.")
-    elif path.is_file():
-        files = [path]
-    else:
-        raise StageError(Reason.GONE, f"{path} is neither a URL nor an existing file or folder.")
-    for file in files:
-        identity = f"file-{digest_file(file)[:16]}"
-        yield VideoRef(id=identity, url=f"file:{clean(file.name)}", path=str(file.resolve()), title=clean(file.stem))
+def _expand_path(folder: Path, line: str, digest_file: DigestFile) -> Iterator[VideoRef | SourceFailure]:
+    for file in _files(folder, line):
+        try:
+            identity = f"file-{digest_file(file)[:16]}"
+        except OSError as error:
+            message = f"The file {file} cannot be read ({error.strerror}): see to its permissions, or leave it out."
+            yield _failure(str(file), StageError(Reason.FAILED, message))
+        else:
+            yield VideoRef(
+                id=identity, url=f"file:{clean(file.name)}", path=str(file.resolve()), title=clean(file.stem)
+            )
+
+
+def _files(folder: Path, line: str) -> list[Path]:
+    """The media files that a line without a URL names. Raises StageError if there are none."""
+    try:
+        path = folder / Path(line).expanduser()
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+            if not files:
+                raise StageError(Reason.GONE, f"The folder {path} holds no video files.")
+            return files
+        if path.is_file():
+            return [path]
+    except (OSError, ValueError, RuntimeError):
+        pass  # too long for a name, a NUL in it, nobody's home folder: no such thing can exist
+    raise StageError(Reason.GONE, f"{reprlib.repr(line)} is neither a URL nor an existing file or folder.")
 
 
 def _expand_url(url: str, *, title: str, config: SourceConfig, depth: int) -> Iterator[VideoRef | SourceFailure]:
-    if Path(unquote(urlsplit(url).path)).suffix.lower() in EXTENSIONS:
+    if _is_media_link(url):
         yield VideoRef(id=link_id(url), url=url, title=title)
         return
     known = ytdlp.single_video(url)
@@ -138,19 +163,36 @@ def _expand_url(url: str, *, title: str, config: SourceConfig, depth: int) -> It
     yield from _expand_listing(url, title=title, config=config, depth=depth)
 
 
+def _is_media_link(url: str) -> bool:
+    try:
+        path = urlsplit(url).path
+    except ValueError as error:
+        raise StageError(Reason.UNSUPPORTED, f"{url} is not a web address ({error}).") from None
+    return Path(unquote(path)).suffix.lower() in EXTENSIONS
+
+
 def _expand_listing(url: str, *, title: str, config: SourceConfig, depth: int) -> Iterator[VideoRef | SourceFailure]:
+    empty = True
     for entry in ytdlp.entries(url, allow_private=config.allow_private):
+        empty = False
         if entry.url == url:
             yield _ref(entry, title)  # the page is itself a video
             continue
         try:
             yield from _expand_url(entry.url, title=entry.title or title, config=config, depth=depth + 1)
-        except StageError as error:
+        except RequestError:
+            raise
+        except Exception as error:  # as for a line
             yield _failure(entry.url, error)
+    if empty:
+        raise StageError(Reason.GONE, f"{url} is a list that holds no video.")
 
 
 def _ref(found: ytdlp.Found, title: str) -> VideoRef:
-    """Names a folder by the site and the site's own id; by a hash where that id cannot be a name."""
+    """Names a folder by the site and the site's own id; by a hash of the link where that id is none or no name.
+
+    The ids of yt-dlp's "generic" are the last parts of links: many streams are called "index".
+    """
     name = f"{found.site.lower()}-{found.id}"
-    identity = name if found.id and ID_PATTERN.fullmatch(name) else link_id(found.url)
-    return VideoRef(id=identity, url=found.url, title=found.title or title)
+    own = found.id and found.site.lower() not in ("", "generic") and ID_PATTERN.fullmatch(name)
+    return VideoRef(id=name if own else link_id(found.url), url=found.url, title=found.title or title)

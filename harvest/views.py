@@ -94,6 +94,8 @@ def show_collected(console: Console, report: CollectReport) -> None:
         f"{report.videos} videos: [green]{report.done_now} done now[/], {report.done_before} done before, "
         + (f"[red]{failed} failed[/]." if failed else "none failed.")
     )
+    if report.not_ready:
+        console.print(f"{report.not_ready} lack what the stage reads: run the earlier stages first.")
     if failed:
         show_failures(console, [*report.failures.values()])
 

@@ -1,19 +1,22 @@
 """The one place that calls yt-dlp, through its API and an allow-list of parameters.
 
-No user configuration, plugins, external programs other than ffmpeg for merging, cookies or `file:` addresses.
-What goes wrong comes out as StageError with a typed reason.
+No user configuration, plugins, cookies or `file:` addresses. yt-dlp may start ffmpeg to merge what it fetched, and a
+JavaScript runtime on YouTube's scripts; unless private addresses are allowed, no program is given an address, and
+no proxy is asked, as either would be out of the guard's sight.
+What goes wrong comes out as StageError with a typed reason; only bugs of an extractor come out as they are.
 """
 
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvest.errors import Reason, StageError
+from harvest.media.audio import ffmpeg_executable
 from harvest.network import public_addresses_only
 from harvest.records import clean
 from harvest.ytdlp_errors import stage_error
@@ -36,6 +39,10 @@ BASE_PARAMETERS: Mapping[str, Any] = {
     "enable_file_urls": False,
     "fixup": "never",
 }
+
+
+NO_PLUGINS: Mapping[str, str] = {"YTDLP_NO_PLUGINS": "1"}  # else yt-dlp imports every plugin it finds
+FOLDER_VARIABLE = "HARVEST_DOWNLOAD_FOLDER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +80,13 @@ class FetchLimits:
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is a web address; nothing else is ever given to yt-dlp."""
+    """Whether `text` begins as a web address does. Only such lines are taken for one; others name local files."""
     return re.match(r"https?://", text, re.IGNORECASE) is not None
 
 
 def single_video(url: str) -> Found | None:
     """The video that `url` names by its form alone, without asking the network; None if that takes a look."""
-    with _environment():
+    with _environment(NO_PLUGINS):
         from yt_dlp.extractor import gen_extractor_classes
 
         extractor = next(found for found in gen_extractor_classes() if found.suitable(url))
@@ -108,13 +115,16 @@ def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:
     """Download one video into `folder`. Raises StageError."""
     parameters = {
         "format": limits.format,
-        "outtmpl": {"default": str(folder / "media.%(ext)s")},
-        "max_filesize": limits.max_bytes,
+        "outtmpl": {"default": "media.%(ext)s"},
+        # In a folder's name yt-dlp would replace "$" and "~"; what a variable stands for it takes as it is.
+        "paths": {"home": f"${FOLDER_VARIABLE}"},
         "match_filter": _refuse_unwanted(limits),
+        "progress_hooks": [_stop_when_too_large(url, limits)],
         "overwrites": True,
-        "ffmpeg_location": _ffmpeg_location(),
+        "ffmpeg_location": ffmpeg_executable(),
     }
-    with _session(parameters, allow_private=limits.allow_private) as session:
+    variables = _environment({FOLDER_VARIABLE: str(folder.absolute())})
+    with variables, _session(parameters, allow_private=limits.allow_private) as session:
         info = session.extract_info(url, download=True) or {}
     if info.get("_type") in ("playlist", "multi_video"):
         videos = [entry for entry in info.get("entries") or () if entry]
@@ -123,7 +133,7 @@ def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:
         info = videos[0]
     files = sorted(path for path in folder.iterdir() if path.stem == "media" and not path.name.endswith(".part"))
     if not files:
-        raise StageError(Reason.TOO_LARGE, f"{url} is larger than {limits.max_bytes >> 20} MiB (download.max_mib).")
+        raise StageError(Reason.FAILED, f"yt-dlp fetched no file from {url} and gives no cause.")
     return Fetched(
         path=files[0],
         url=_text(info, "webpage_url") or url,
@@ -165,13 +175,27 @@ def _refuse_unwanted(limits: FetchLimits) -> Any:
     return refuse
 
 
+def _stop_when_too_large(url: str, limits: FetchLimits) -> Callable[[Mapping[str, Any]], None]:
+    """A `progress_hook`. yt-dlp's own `max_filesize` trusts the announced size, which fragments do not even have."""
+    sizes: dict[str, int] = {}  # of each of the files to be merged
+
+    def look(progress: Mapping[str, Any]) -> None:
+        known = (progress.get("downloaded_bytes"), progress.get("total_bytes"))
+        sizes[str(progress.get("filename"))] = max(size or 0 for size in known)
+        if sum(sizes.values()) > limits.max_bytes:
+            raise StageError(Reason.TOO_LARGE, f"{url} is larger than {limits.max_bytes >> 20} MiB (download.max_mib).")
+
+    return look
+
+
 @contextmanager
 def _session(parameters: Mapping[str, Any], *, allow_private: bool) -> Iterator["yt_dlp.YoutubeDL"]:
-    with _environment(), public_addresses_only(enabled=not allow_private):
+    proxy = {} if allow_private else {"proxy": ""}  # "": none, whatever the environment says
+    with _environment(NO_PLUGINS), public_addresses_only(enabled=not allow_private):
         import yt_dlp
 
         try:
-            with yt_dlp.YoutubeDL({**BASE_PARAMETERS, **parameters, "logger": _Quiet()}) as session:
+            with yt_dlp.YoutubeDL({**BASE_PARAMETERS, **proxy, **parameters, "logger": _Quiet()}) as session:
                 yield session
         except StageError:
             raise
@@ -180,17 +204,18 @@ def _session(parameters: Mapping[str, Any], *, allow_private: bool) -> Iterator[
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
-    """yt-dlp imports every plugin it finds unless this is set."""
-    before = os.environ.get("YTDLP_NO_PLUGINS")
-    os.environ["YTDLP_NO_PLUGINS"] = "1"
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of the process for a while: for some things yt-dlp has no parameter."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["YTDLP_NO_PLUGINS"]
-        else:
-            os.environ["YTDLP_NO_PLUGINS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class _Quiet:
@@ -200,9 +225,3 @@ class _Quiet:
         logger.debug("yt-dlp: %s", message)
 
     info = warning = error = debug
-
-
-def _ffmpeg_location() -> str:
-    from harvest.media.audio import ffmpeg_executable
-
-    return ffmpeg_executable()

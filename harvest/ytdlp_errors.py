@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harvest.errors import Reason, StageError
-from harvest.network import PrivateAddressError
+from harvest.network import PrivateAddressError, UnguardedProgramError
 
 PATTERNS: tuple[tuple[str, Reason], ...] = (
     (r"confirm you.?re not a bot|unusual traffic|captcha|cloudflare anti-bot", Reason.BOT_CHECK),
@@ -18,7 +18,10 @@ PATTERNS: tuple[tuple[str, Reason], ...] = (
     (r"did not get any data blocks|file is empty", Reason.CORRUPT),
     (r"larger than max-filesize", Reason.TOO_LARGE),
     (r"live event will begin|premieres in|is not currently live|livestream", Reason.LIVE),
-    (r"removed|unavailable|no longer available|does not exist|not found|terminated|deleted", Reason.GONE),
+    (r"temporar(il)?y|(name or service|nodename nor servname) not known|no address associated", Reason.NETWORK),
+    (r"removed|unavailable|no longer available|does not exist|terminated|deleted", Reason.GONE),
+    (r"(^|: |\] )not found|\b(video|page|playlist|channel|user|media|clip|episode|file|stream) (was |is )?not found",
+     Reason.GONE),
     (r"unsupported url|no video formats found|requested format is not available", Reason.UNSUPPORTED),
     (r"timed out|timeout|connection|temporary failure|resolve|unreachable|reset by peer|ssl|read error|incomplete",
      Reason.NETWORK),
@@ -43,6 +46,8 @@ def stage_error(error: BaseException) -> StageError:
             return cause
         if isinstance(cause, PrivateAddressError):
             return StageError(Reason.PRIVATE_ADDRESS, f"Refused: {cause}.")
+        if isinstance(cause, UnguardedProgramError):
+            return StageError(Reason.UNSUPPORTED, f"Refused: {cause}.")
         status = getattr(cause, "status", None)
         if isinstance(status, int) and status >= 400:
             reason = STATUS_REASONS.get(status, Reason.NETWORK if status >= 500 else Reason.FORBIDDEN)

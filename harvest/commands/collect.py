@@ -3,7 +3,10 @@
 playlist -> VideoRef -> what is still to do? (folder) -> may it be tried? (ledger) -> engine -> journal
 """
 
+import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +22,8 @@ from harvest.stages.base import Stage
 from harvest.stages.download import Download, media_path
 from harvest.stages.scenes import FindScenes
 from harvest.stages.transcribe import Transcribe
+
+LOCK_NAME = "collect.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class CollectReport:
 
     videos: int = 0
     done_before: int = 0  # videos for which there was nothing to do
+    not_ready: int = 0  # videos that lack what the one stage asked for reads
     done_now: int = 0
     failures: dict[str, Failure] = field(default_factory=dict)  # by video id
 
@@ -55,9 +61,28 @@ def collect(request: CollectRequest, view: CollectView) -> CollectReport:
     if request.only and request.only not in {stage.name for stage in stages}:
         names = ", ".join(stage.name for stage in stages)
         raise RequestError(f"There is no stage {request.only!r}: choose one of {names}.")
-    with Ledger(request.work) as ledger:
+    with _alone_in(request.work), Ledger(request.work) as ledger:
+        ledger.forget_lines()
         engine: Engine = LocalEngine(request.work, request.config.engine)
         return _Collection(request, stages, ledger, view).run(engine)
+
+
+@contextmanager
+def _alone_in(work: Path) -> Iterator[None]:
+    """Two runs in one work folder would clear away what the other is making."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / LOCK_NAME).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise RequestError(
+                f"Process {lock.read().strip() or '?'} is collecting into {work}: wait for it, or use another --work."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def build_stages(config: HarvestConfig) -> tuple[Stage, ...]:
@@ -125,15 +150,18 @@ class _Collection:
         if missing - {"download"} or ref.path:
             missing |= self._unreachable(folder, ref)
         blocked = self._blocked(ref.id, missing, wanted)
-        missing = self._chosen(missing - blocked.keys(), available=wanted.keys() - missing)
+        chosen = self._chosen(missing - blocked.keys(), available=wanted.keys() - missing)
         if blocked:
             self._report.failures[ref.id] = next(iter(blocked.values()))
-        if not missing:
-            self._report.done_before += not blocked
+        elif not chosen and self._request.only in missing:
+            self._report.not_ready += 1
+        elif not chosen:
+            self._report.done_before += 1
+        if not chosen:
             return None
         folder.sweep()
         folder.save(ref, fingerprint="")
-        return Task(video_id=ref.id, fingerprints={name: wanted[name] for name in wanted if name in missing})
+        return Task(video_id=ref.id, fingerprints={name: wanted[name] for name in wanted if name in chosen})
 
     def _unreachable(self, folder: VideoFolder, ref: VideoRef) -> set[str]:
         """The download, if its record leads to no file any more: deleted, or a local file that was moved."""
@@ -170,6 +198,7 @@ class _Collection:
 
     def _fail_source(self, found: SourceFailure) -> None:
         self._urls[found.id] = found.line
+        self._view.planned(SOURCE_STAGE)
         outcome = Outcome(
             video_id=found.id, stage=SOURCE_STAGE, fingerprint="", reason=found.reason, message=found.message
         )

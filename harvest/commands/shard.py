@@ -9,26 +9,29 @@ Pictures are read when their sample is written; until then a sample is the recor
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import harvest
-from configs import config_digest
 from harvest.config import HarvestConfig
 from harvest.errors import RequestError
 from harvest.filters import FILTERS, Filter
-from harvest.folder import VideoFolder, finished_ids
+from harvest.folder import BrokenRecord, VideoFolder, begun_ids, finished_ids
 from harvest.pairing import Pair, pair
 from harvest.records import Scenes, Transcript, Video
+from harvest.stages.base import builds_on
 from shards.manifest import Manifest
 from shards.sample import Sample, json_values
 from shards.split import Split, split_of
 from shards.writer import SetFacts, write_set
 
-SHAPING = ("pairing", "filters", "shard", "transcribe", "scenes", "download")
-"""The settings that tell how a set came about; the others say where and how fast."""
+logger = logging.getLogger(__name__)
+
+SHAPING = ("pairing", "filters", "shard")
+"""The settings that shape a set. How its videos were heard and cut is known from their records, not from here."""
 
 
 class ShardView(Protocol):
@@ -48,7 +51,7 @@ class _Planned:
 
 def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Manifest:
     """Write the set of all finished videos of `work` into `out`. Raises RequestError if there are none."""
-    ids = finished_ids(work)
+    ids = _usable_ids(work)
     if not ids:
         raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
     settings = shaping_settings(config)
@@ -76,6 +79,35 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Mani
     )
 
 
+def _usable_ids(work: Path) -> list[str]:
+    """The finished videos whose records can be read and belong together; says how many are left out."""
+    finished = finished_ids(work)
+    usable = [video_id for video_id in finished if _fits_together(VideoFolder(work, video_id))]
+    unfinished = len(begun_ids(work)) - len(finished)
+    if unfinished:
+        logger.warning("%d videos are not finished and not in the set: 'harvest status' tells why.", unfinished)
+    return usable
+
+
+def _fits_together(folder: VideoFolder) -> bool:
+    """Whether speech and pictures were taken from the media that the folder's record describes."""
+    try:
+        folder.load(Video)
+        folder.load(Transcript)
+        folder.load(Scenes)
+    except BrokenRecord as error:
+        logger.warning("%s is not in the set: %s", folder.video_id, error)
+        return False
+    media = folder.fingerprint(Video)
+    fits = all(builds_on(folder.fingerprint(kind), media) for kind in (Transcript, Scenes))
+    if not fits:
+        logger.warning(
+            "%s is not in the set: its media were fetched again since it was heard and cut; run 'harvest collect'.",
+            folder.video_id,
+        )
+    return fits
+
+
 def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
     """The settings that shape a set, for its manifest and card."""
     values = config.model_dump(mode="json")
@@ -86,7 +118,7 @@ def _candidates(folder: VideoFolder, config: HarvestConfig, split: Split) -> Ite
     """Every candidate of one video with the first filter's reason to drop it, or None."""
     video, transcript, scenes = folder.load(Video), folder.load(Transcript), folder.load(Scenes)
     filters = [kind(config.filters) for kind in FILTERS.values()]
-    common = _common_fields(video, transcript, config) | {"split": split}
+    common = _common_fields(video, transcript) | {"split": split, "config_sha": _config_sha(folder, config)}
     for candidate in pair(scenes, transcript, config.pairing):
         sample = Sample.make(image=b"", video_id=video.id, **common, **_pair_fields(candidate))
         yield _Planned(sample=sample, picture=folder.path / candidate.frame.file), _judge(filters, candidate)
@@ -97,15 +129,21 @@ def _judge(filters: Sequence[Filter], candidate: Pair) -> str | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _common_fields(video: Video, transcript: Transcript, config: HarvestConfig) -> dict[str, Any]:
+def _common_fields(video: Video, transcript: Transcript) -> dict[str, Any]:
     names = ("url", "extractor", "channel", "title", "license", "upload_date", "retrieved_at")
     return {name: getattr(video, name) for name in names} | {
         "language": transcript.language,
         "asr_model": f"{transcript.engine}/{transcript.model}",
         "caption_source": "asr",
         "harvest_version": harvest.VERSION,
-        "config_sha": config_digest(config),
     }
+
+
+def _config_sha(folder: VideoFolder, config: HarvestConfig) -> str:
+    """Changes with every setting that shaped the samples of this video, and with nothing else."""
+    made = [folder.fingerprint(kind) for kind in (Video, Transcript, Scenes)]
+    canonical = json.dumps([shaping_settings(config), *made], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _pair_fields(candidate: Pair) -> dict[str, Any]:

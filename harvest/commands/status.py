@@ -7,9 +7,12 @@ from pathlib import Path
 from harvest.errors import RequestError
 from harvest.folder import FILES
 from harvest.ledger import LEDGER_NAME, Failure, Ledger
-from harvest.records import Scenes, Transcript, Video, VideoRef
+from harvest.records import VideoRef
+from harvest.stages.download import Download
+from harvest.stages.scenes import FindScenes
+from harvest.stages.transcribe import Transcribe
 
-STAGE_FILES = {"download": FILES[Video], "transcribe": FILES[Transcript], "scenes": FILES[Scenes]}
+STAGE_FILES = {stage.name: FILES[stage.record] for stage in (Download, Transcribe, FindScenes)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

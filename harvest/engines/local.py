@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,27 +13,17 @@ from configs import Config
 from harvest.engines.base import Outcome, Task
 from harvest.engines.pool import Pool
 from harvest.engines.worker import Assignment
+from harvest.errors import RequestError
 from harvest.stages.base import Stage
+
+NETWORK_WORKERS = 4  # mostly waiting
 
 
 class EngineConfig(Config):
-    """How many worker processes each stage gets. 0: by the number of cores."""
+    """How many worker processes each stage gets, and how far ahead the playlist is read."""
 
-    download_workers: int = Field(default=0, ge=0)
-    transcribe_workers: int = Field(default=0, ge=0)
-    scenes_workers: int = Field(default=0, ge=0)
-    max_open: int = Field(default=64, ge=1)  # videos begun and not ended; bounds the disk that media wait on
-
-    def workers(self, stage: str) -> int:
-        """Workers of a stage. Speech and pictures share the cores; downloads mostly wait for the network."""
-        cores = os.cpu_count() or 2
-        usual = {"download": 4, "transcribe": max(1, cores // 2), "scenes": max(1, cores - cores // 2)}
-        chosen = {
-            "download": self.download_workers,
-            "transcribe": self.transcribe_workers,
-            "scenes": self.scenes_workers,
-        }
-        return chosen[stage] or usual[stage]
+    workers: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # by stage, where not by the cores
+    max_open: int = Field(default=64, ge=1)  # videos begun and not ended
 
 
 class LocalEngine:
@@ -43,12 +34,30 @@ class LocalEngine:
         self._config = config
 
     def run(self, stages: Sequence[Stage], tasks: Iterable[Task]) -> Iterator[Outcome]:
-        pools = {stage.name: Pool(stage, self._work_folder, size=self._config.workers(stage.name)) for stage in stages}
+        sizes = pool_sizes(stages, self._config)
+        pools = {stage.name: Pool(stage, self._work_folder, size=sizes[stage.name]) for stage in stages}
         try:
             yield from _Run(pools, tasks, max_open=self._config.max_open).outcomes()
         finally:
             for pool in pools.values():
                 pool.close()
+
+
+def pool_sizes(stages: Sequence[Stage], config: EngineConfig) -> dict[str, int]:
+    """Workers by stage. Stages that compute share the cores; downloads wait for the network.
+
+    Raises RequestError for a stage that does not exist.
+    """
+    names = {stage.name for stage in stages}
+    unknown = sorted(config.workers.keys() - names)
+    if unknown:
+        raise RequestError(
+            f"engine.workers names no stage with {unknown[0]!r}: choose among {', '.join(sorted(names))}."
+        )
+    cores = len(os.sched_getaffinity(0))  # a container may have fewer than the machine
+    computing = sum(stage.kind == "compute" for stage in stages)
+    usual = {stage.name: max(1, cores // computing) if stage.kind == "compute" else NETWORK_WORKERS for stage in stages}
+    return usual | config.workers
 
 
 class _Run:
@@ -57,15 +66,16 @@ class _Run:
     def __init__(self, pools: dict[str, Pool], tasks: Iterable[Task], *, max_open: int) -> None:
         self._pools = pools
         self._tasks = iter(tasks)
+        self._more = True
         self._max_open = max_open
         self._open: dict[str, tuple[Task, set[str]]] = {}  # by video: its task, and the stages not yet ended
 
     def outcomes(self) -> Iterator[Outcome]:
         while True:
-            self._begin()
+            self._begin_one()
             for pool in self._pools.values():
                 pool.assign()
-            if not any(pool.busy for pool in self._pools.values()):
+            if not self._room and not any(pool.busy for pool in self._pools.values()):
                 return
             self._wait()
             for pool in self._pools.values():
@@ -73,30 +83,43 @@ class _Run:
                     self._settle(outcome)
                     yield outcome
 
-    def _begin(self) -> None:
-        """Open further videos while there is room."""
-        while len(self._open) < self._max_open and (task := next(self._tasks, None)) is not None:
-            if task.fingerprints:
-                self._open[task.video_id] = (task, set(task.fingerprints))
-                for name in task.fingerprints:
-                    if not self._awaits(task, name):
-                        self._enqueue(task, name)
+    @property
+    def _room(self) -> bool:
+        return self._more and len(self._open) < self._max_open
+
+    def _begin_one(self) -> None:
+        """Open one further video. One at a time: finding the next may take a look at the network or a large file,
+        and the workers must not wait for many of those."""
+        if not self._room:
+            return
+        task = next(self._tasks, None)
+        if task is None:
+            self._more = False
+        elif task.fingerprints:
+            self._open[task.video_id] = (task, set(task.fingerprints))
+            for name in task.fingerprints:
+                if not self._awaits(name, task.fingerprints.keys()):
+                    self._enqueue(task, name)
 
     def _settle(self, outcome: Outcome) -> None:
-        """Take one ended stage off its video, and let begin what waited for it."""
+        """Take one ended stage off its video; let begin what waited for it alone, or drop what hangs on it."""
         task, remaining = self._open[outcome.video_id]
         remaining.discard(outcome.stage)
+        if outcome.reason is not None:
+            remaining -= self._hanging_on(outcome.stage)
         for name in sorted(remaining):
-            if outcome.stage in self._pools[name].stage.after:
-                if outcome.reason is None:
-                    self._enqueue(task, name)
-                else:
-                    remaining.discard(name)
+            if outcome.stage in self._pools[name].stage.after and not self._awaits(name, remaining):
+                self._enqueue(task, name)
         if not remaining:
             del self._open[outcome.video_id]
 
-    def _awaits(self, task: Task, name: str) -> bool:
-        return any(earlier in task.fingerprints for earlier in self._pools[name].stage.after)
+    def _hanging_on(self, stage: str) -> set[str]:
+        """All stages that come after `stage`, directly or not."""
+        after = {name for name, pool in self._pools.items() if stage in pool.stage.after}
+        return after.union(*(self._hanging_on(name) for name in after))
+
+    def _awaits(self, name: str, remaining: Collection[str]) -> bool:
+        return any(earlier in remaining for earlier in self._pools[name].stage.after)
 
     def _enqueue(self, task: Task, name: str) -> None:
         self._pools[name].waiting.append(Assignment(task.video_id, task.fingerprints[name]))
@@ -104,4 +127,5 @@ class _Run:
     def _wait(self) -> None:
         connections = [connection for pool in self._pools.values() for connection in pool.connections]
         deadline = min(pool.next_deadline for pool in self._pools.values())
-        wait(connections, timeout=max(0.0, min(deadline - time.monotonic(), 3600.0)))
+        patience = 0.0 if self._room else max(0.0, min(deadline - time.monotonic(), 3600.0))
+        wait(connections, timeout=patience)

@@ -1,11 +1,13 @@
 """The workers of one stage: started when there is work, replaced when they die, ended when they hang."""
 
+import logging
 import multiprocessing
+import os
 import signal
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -15,6 +17,8 @@ from harvest.engines.base import Outcome
 from harvest.engines.worker import Assignment, Ready, SetupFailed, work
 from harvest.errors import HarvestError, Reason
 from harvest.stages.base import Stage
+
+logger = logging.getLogger(__name__)
 
 SETUP_TIMEOUT_S = 1800.0  # a model may have to be downloaded first
 FAREWELL_S = 5.0
@@ -42,6 +46,7 @@ class _Worker:
         return self.ready and self.assignment is None
 
     def assign(self, assignment: Assignment, timeout_s: float) -> None:
+        """Hand over one video. Raises BrokenPipeError if the worker has died meanwhile."""
         self.assignment = assignment
         self.assigned_at = time.monotonic()
         self.deadline = self.assigned_at + timeout_s
@@ -52,14 +57,16 @@ class _Worker:
         self.connection.close()
         if self.idle:
             self.process.join(FAREWELL_S)
+        with suppress(ProcessLookupError):  # gone, or so young that it leads no group yet
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
         self.process.kill()
         self.process.join()
 
 
 @contextmanager
 def _interruptions_blocked() -> Iterator[None]:
-    """Ctrl-C in a terminal goes to the workers too. What it means is the driver's to decide, so a worker, which
-    inherits the mask, never sees it; one that comes now waits until the block ends."""
+    """Ctrl-C in a terminal also goes to a worker that has not yet left the driver's session. What it means is the
+    driver's to decide: the worker inherits this mask, and one that comes now waits until the block ends."""
     resource_tracker.ensure_running()  # the first start would begin it, and it unblocks SIGINT when it has begun
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -96,10 +103,13 @@ class Pool:
 
     def assign(self) -> None:
         """Hand waiting videos to idle workers, and start workers while there are more videos than these."""
-        self._workers = [worker for worker in self._workers if worker.process.is_alive() or not worker.idle]
-        for worker in self._workers:
+        for worker in [*self._workers]:
             if worker.idle and self.waiting:
-                worker.assign(self.waiting.popleft(), self.stage.timeout_s)
+                try:
+                    worker.assign(self.waiting[0], self.stage.timeout_s)
+                    self.waiting.popleft()
+                except BrokenPipeError:  # it died idle; nothing is lost with it
+                    self._remove(worker)
         starting = sum(not worker.ready for worker in self._workers)
         while len(self._workers) < self._size and len(self.waiting) > starting:
             self._workers.append(_Worker(self.stage, self._work_folder))
@@ -130,17 +140,23 @@ class Pool:
                 worker.ready = True
                 return []
             case SetupFailed(text, details):
-                raise HarvestError(f"{text}\n{details}" if details else text)
+                logger.debug("%s", details)
+                raise HarvestError(text)
             case Outcome():
                 worker.assignment = None
                 return [message]
         raise AssertionError(message)
 
+    def _remove(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.end()
+
     def _lose(self, worker: _Worker, reason: Reason) -> list[Outcome]:
         """Replace a worker that died or hangs; the video it had becomes an outcome."""
-        self._workers.remove(worker)
         assignment = worker.assignment
-        worker.end()
+        self._remove(worker)
+        if worker.ready and assignment is None:
+            return []  # it died idle; nothing is lost with it
         if assignment is None:
             raise HarvestError(
                 f"A worker of stage {self.stage.name} ended with exit code {worker.process.exitcode} "

@@ -3,6 +3,10 @@
 driver --Assignment--> worker --Outcome--> driver        (first of all the worker answers Ready or SetupFailed)
 """
 
+import multiprocessing
+import os
+import signal
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -39,6 +43,8 @@ class SetupFailed:
 
 def work(connection: Connection, stage: Stage, work_folder: Path) -> None:
     """The body of a worker process."""
+    os.setsid()  # the worker and what it starts, such as ffmpeg, are one group: ended together
+    threading.Thread(target=_leave_with_the_driver, daemon=True).start()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver is done, or dead
         answer = _set_up(stage)
         connection.send(answer)
@@ -46,6 +52,14 @@ def work(connection: Connection, stage: Stage, work_folder: Path) -> None:
             assignment = connection.recv()
             folder = VideoFolder(work_folder, assignment.video_id)
             connection.send(attempt(stage, folder, assignment.fingerprint))
+
+
+def _leave_with_the_driver() -> None:
+    """A worker that outlived its driver would disturb the next one, which may work on the same video."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _set_up(stage: Stage) -> Ready | SetupFailed:

@@ -15,6 +15,7 @@ from harvest.media.safe import best_video, open_media
 
 Picture = npt.NDArray[np.uint8]
 
+MAX_SECONDS = 24 * 3600.0  # a forged time stamp may ask for far more
 USUAL_RATE = Fraction(25)  # frames a second, where a container does not say
 
 
@@ -76,9 +77,14 @@ def decode(path: Path) -> Iterator[Frame]:
         try:
             for picture in container.decode(stream):
                 frame = make(picture)
-                if frame is not None and frame.time > last:
-                    last = frame.time
-                    yield frame
+                if frame is None or frame.time <= last:
+                    continue
+                if frame.time > MAX_SECONDS:
+                    raise StageError(
+                        Reason.CORRUPT, f"{path.name} has a frame at second {frame.time:.0f}: not a video."
+                    )
+                last = frame.time
+                yield frame
         except av.error.FFmpegError as error:
             if last < 0:
                 raise StageError(Reason.CORRUPT, f"{path.name} cannot be decoded ({error}).") from None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from configs import Config
 from harvest.folder import VideoFolder
@@ -18,6 +18,7 @@ class Stage(Protocol):
     name: ClassVar[str]
     record: ClassVar[type[Record]]  # the kind of record `run` returns
     after: ClassVar[tuple[str, ...]]  # names of the stages whose records it reads
+    kind: ClassVar[Literal["network", "compute"]]  # what it mostly needs: decides how many workers it gets
 
     def fingerprint(self, upstream: str) -> str:
         """Changes when a setting that shapes the record changes, or `upstream`, the fingerprint it builds on."""
@@ -38,7 +39,16 @@ class Stage(Protocol):
 
 
 def fingerprint(version: int, config: Config, upstream: str, *, ignore: frozenset[str] = frozenset()) -> str:
-    """16 hex digits over a stage's `version`, its settings but those in `ignore`, and what it builds on."""
+    """What a record is made from, and how: 8 hex digits over `upstream`, then 16 over that, the stage's `version`
+    and its settings but those in `ignore`."""
     settings = {name: value for name, value in config.model_dump(mode="json").items() if name not in ignore}
-    canonical = json.dumps([version, settings, upstream], sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return f"{_digest(upstream)[:8]}-{_digest([version, settings, upstream])[:16]}"
+
+
+def builds_on(made: str, upstream: str) -> bool:
+    """Whether the record of fingerprint `made` was made from the one of fingerprint `upstream`."""
+    return made.partition("-")[0] == _digest(upstream)[:8]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,7 @@
 import datetime
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,12 +32,17 @@ class DownloadConfig(Config):
         return self.format or f"b{fits}/bv*{fits}+ba/wv*+ba/w"
 
 
+REMOTE_IGNORES = frozenset({"timeout_s", "max_mib", "max_duration_s"})
+LOCAL_IGNORES = REMOTE_IGNORES | {"max_height", "format"}  # a local file has the format it has
+
+
 class Download:
     """VideoRef -> Video."""
 
     name: ClassVar[str] = "download"
     record: ClassVar[type[Record]] = Video
     after: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[Literal["network", "compute"]] = "network"
     version: ClassVar[int] = 1
 
     def __init__(self, config: DownloadConfig, *, allow_private: bool) -> None:
@@ -49,7 +54,9 @@ class Download:
         return self._config.timeout_s
 
     def fingerprint(self, upstream: str) -> str:
-        return fingerprint(self.version, self._config, upstream, ignore=frozenset({"timeout_s"}))
+        """The limits are not in it: a video that passed them once stays the same whatever they are later."""
+        ignore = LOCAL_IGNORES if upstream.startswith("file-") else REMOTE_IGNORES
+        return fingerprint(self.version, self._config, upstream, ignore=ignore)
 
     def setup(self) -> None:
         """Nothing to load."""

@@ -5,8 +5,10 @@ media -> decode -> CutDetector ----cut times----.
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import cv2
+import numpy as np
 from pydantic import Field
 
 from configs import Config
@@ -35,6 +37,7 @@ class FindScenes:
     name: ClassVar[str] = "scenes"
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
+    kind: ClassVar[Literal["network", "compute"]] = "compute"
     version: ClassVar[int] = 1
 
     def __init__(self, config: ScenesConfig) -> None:
@@ -66,8 +69,12 @@ class FindScenes:
         chooser = KeyFrameChooser(self._config.key_frames, delay=detector.delay, store=store)
         scenes = []
         end = 0.0
+        size: tuple[int, int] | None = None
         for frame in decode(media):
             small = frame.as_bgr(max_width=self._config.cuts.width)
+            size = size or (small.shape[1], small.shape[0])
+            if (small.shape[1], small.shape[0]) != size:  # a stream may change its resolution half-way
+                small = np.asarray(cv2.resize(small, size), dtype=np.uint8)
             chooser.add(frame, small)
             scenes += [chooser.close_scene(cut) for cut in detector.feed(frame, small)]
             end = frame.time + float(1 / frame.rate)

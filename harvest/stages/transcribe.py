@@ -1,6 +1,6 @@
 """What is said, word by word, with the recogniser's own scores."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from harvest.asr import make_transcriber
 from harvest.asr.base import TranscribeConfig, Transcriber
@@ -21,6 +21,7 @@ class Transcribe:
     name: ClassVar[str] = "transcribe"
     record: ClassVar[type[Record]] = Transcript
     after: ClassVar[tuple[str, ...]] = ("download",)
+    kind: ClassVar[Literal["network", "compute"]] = "compute"
     version: ClassVar[int] = 1
 
     def __init__(self, config: TranscribeConfig) -> None:

@@ -6,7 +6,7 @@ What a video is to do is said by its title in ref.json.
 import os
 import signal
 import time
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from harvest.errors import Reason, RequestError, StageError
 from harvest.folder import VideoFolder
@@ -19,6 +19,7 @@ class First:
     name: ClassVar[str] = "download"
     record: ClassVar[type[Record]] = Video
     after: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[Literal["network", "compute"]] = "compute"
 
     def __init__(self, timeout_s: float = 60.0) -> None:
         self.timeout_s = timeout_s
@@ -51,6 +52,7 @@ class Words:
     name: ClassVar[str] = "transcribe"
     record: ClassVar[type[Record]] = Transcript
     after: ClassVar[tuple[str, ...]] = ("download",)
+    kind: ClassVar[Literal["network", "compute"]] = "compute"
     timeout_s: float = 60.0
 
     def fingerprint(self, upstream: str) -> str:
@@ -61,6 +63,8 @@ class Words:
 
     def run(self, folder: VideoFolder) -> Record:
         folder.load(Video)
+        if folder.load(VideoRef).title == "mute":
+            raise StageError(Reason.NO_AUDIO, "Nobody can be heard.")
         return Transcript(language="en", model="", engine="", segments=())
 
 
@@ -70,6 +74,7 @@ class Pictures:
     name: ClassVar[str] = "scenes"
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
+    kind: ClassVar[Literal["network", "compute"]] = "compute"
     timeout_s: float = 60.0
 
     def fingerprint(self, upstream: str) -> str:
@@ -81,6 +86,20 @@ class Pictures:
     def run(self, folder: VideoFolder) -> Record:
         folder.load(Video)
         return Scenes(detector="", scenes=())
+
+
+class Both(Pictures):
+    """Reads what two others wrote."""
+
+    name: ClassVar[str] = "both"
+    after: ClassVar[tuple[str, ...]] = ("transcribe", "scenes")
+
+
+class Last(Pictures):
+    """Comes after a stage that comes after two."""
+
+    name: ClassVar[str] = "last"
+    after: ClassVar[tuple[str, ...]] = ("both",)
 
 
 class Unloadable(Words):

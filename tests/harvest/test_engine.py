@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from harvest.engines import Engine, EngineConfig, LocalEngine, Outcome, Task
-from harvest.errors import HarvestError, Reason
+from harvest.errors import HarvestError, Reason, RequestError
 from harvest.folder import VideoFolder
 from harvest.records import Scenes, Transcript, Video, VideoRef
 from harvest.stages.base import Stage
-from tests.harvest.stages_for_tests import DiesAtSetup, First, Pictures, Unloadable, Words
+from tests.harvest.stages_for_tests import Both, DiesAtSetup, First, Last, Pictures, Unloadable, Words
 
 ENGINES: Mapping[str, Callable[[Path], Engine]] = {
-    "local": lambda work: LocalEngine(work, EngineConfig(download_workers=2, transcribe_workers=1, scenes_workers=1)),
+    "local": lambda work: LocalEngine(work, EngineConfig(workers={"download": 2})),
 }
 ROAD: tuple[Stage, ...] = (First(), Words(), Pictures())
 
@@ -72,6 +72,21 @@ def test_only_the_stages_that_are_asked_for_are_run(engine: Engine, tmp_path: Pa
     [*engine.run(ROAD, [task(tmp_path, "a", stages=(First(),))])]
     found = by_video([*engine.run(ROAD, [task(tmp_path, "a", stages=(Pictures(),))])])
     assert found == {"a": {"scenes": None}}
+
+
+def test_a_stage_waits_for_all_it_reads_and_falls_with_any_of_them(engine: Engine, tmp_path: Path) -> None:
+    road: tuple[Stage, ...] = (First(), Words(), Pictures(), Both(), Last())
+    tasks = [task(tmp_path, "a", "", road), task(tmp_path, "b", "mute", road), task(tmp_path, "c", "gone", road)]
+    found = by_video([*engine.run(road, tasks)])
+    assert found["a"] == {"download": None, "transcribe": None, "scenes": None, "both": None, "last": None}
+    assert found["b"] == {"download": None, "transcribe": Reason.NO_AUDIO, "scenes": None}
+    assert found["c"] == {"download": Reason.GONE}
+
+
+def test_workers_for_a_stage_that_does_not_exist_are_refused(tmp_path: Path) -> None:
+    engine = LocalEngine(tmp_path, EngineConfig(workers={"upload": 1}))
+    with pytest.raises(RequestError, match=r"engine\.workers names no stage with 'upload'"):
+        [*engine.run(ROAD, [])]
 
 
 def test_nothing_to_do_is_no_work(engine: Engine, tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_a_short_caption_does_not_grow_over_a_long_silence() -> None:
     assert found == ["right here.", "much later on."]
 
 
+def test_a_long_silence_ends_a_sentence_that_has_no_full_stop() -> None:
+    scene = Scene(start=0.0, end=32.0, frames=(key_frame(0, 8), key_frame(8, 16), key_frame(16, 32)))
+    spoken = transcript(said("one two three", start=1.0), said("four five six", start=25.0))
+    found = captions(Scenes(detector="made", scenes=(scene,)), spoken)
+    assert found == ["one two three", "", "four five six"]
+
+
 def test_growth_never_crosses_a_cut() -> None:
     spoken = transcript(said("a b. c d e f g h i j."))
     assert captions(scenes_at(0, 2, 10), spoken, PairingConfig(min_words=8))[0] == "a b."

@@ -9,8 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from harvest.filters import FilterConfig
 from harvest.folder import VideoFolder
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Video, Word
+from harvest.stages.base import fingerprint
 from shards.manifest import Manifest
 from shards.reader import read_set
 from shards.sample import Sample
@@ -19,6 +21,8 @@ from tests.harvest.conftest import harvest
 from tests.makers import Fact, Picture, Thing, blank, draw_fact
 
 FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square"))
+MEDIA = fingerprint(1, FilterConfig(), "a video")
+HEARD = fingerprint(1, FilterConfig(), MEDIA)
 TITLE = "A \u202etitle\n#"
 SENTENCE = "Look at the red circle over the blue square."
 
@@ -56,10 +60,10 @@ def finish(work: Path, video_id: str, scenes: list[tuple[str, Picture]]) -> None
             channel="Channel", license="CC-BY", upload_date="2026-01-02", language="en", retrieved_at="2026-03-04",
             duration=10.0 * len(scenes), width=320, height=240,
         ),
-        "f",
+        MEDIA,
     )  # fmt: skip
-    folder.save(Transcript(language="en", model="tiny.en", engine="faster-whisper", segments=tuple(segments)), "f")
-    folder.save(Scenes(detector="d", scenes=tuple(found)), "f")
+    folder.save(Transcript(language="en", model="tiny.en", engine="faster-whisper", segments=tuple(segments)), HEARD)
+    folder.save(Scenes(detector="d", scenes=tuple(found)), HEARD)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +135,34 @@ def test_the_same_records_give_the_same_bytes_wherever_they_lie(work: Path, out:
     )
     for file in files:
         assert (tmp_path / "again" / file).read_bytes() == (out / file).read_bytes(), file
+
+
+def test_settings_that_shape_no_sample_change_no_byte(work: Path, out: Path, tmp_path: Path) -> None:
+    settings = (
+        "shard.samples_per_shard=8",
+        "engine.workers.scenes=7",
+        "source.allow_private=true",
+        "transcribe.model=x",
+    )
+    words = [word for setting in settings for word in ("--set", setting)]
+    harvest("shard", "--work", work, "--out", "again", *words, cwd=tmp_path, check=True)
+    assert Manifest.load(tmp_path / "again").digest == Manifest.load(out).digest
+
+
+def test_a_video_fetched_anew_since_it_was_heard_and_a_damaged_one_are_left_out(work: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(work, tmp_path / "work")
+    anew = VideoFolder(copy, "link-0003")
+    anew.save(anew.load(Video), fingerprint(1, FilterConfig(), "another video"))
+    (copy / "link-0004" / "scenes.json").write_text("{", encoding="utf-8")
+    (copy / "link-0005.bak").mkdir()
+    (copy / "link-0006" / "scenes.json").unlink()
+    run = harvest("shard", "--work", copy, "--out", "out", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    left = {f"link-{n:04d}" for n in range(20)} - {sample.video_id for sample in all_samples(tmp_path / "out")}
+    assert left == {"link-0003", "link-0004", "link-0006"}
+    assert "link-0003 is not in the set: its media were fetched again" in run.stderr
+    assert "link-0004 is not in the set" in run.stderr
+    assert "1 videos are not finished" in run.stderr
 
 
 def test_the_set_is_sound_and_a_flipped_byte_is_found(out: Path, tmp_path: Path) -> None:
