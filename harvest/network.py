@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 ADVICE = "--set source.allow_private=true lifts this guard, also from addresses of your own network"
@@ -25,7 +26,9 @@ EMBEDDING_NETWORKS = tuple(
 )
 """IPv6 addresses of these networks lead to the IPv4 address in their last 32 bits."""
 
-LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # where the IPv4 address stands in it is each network's own choice
+LOCAL_NAT64 = ipaddress.IPv6Network(
+    "64:ff9b:1::/48"
+)  # where the IPv4 address stands in it is each network's own choice
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -98,5 +101,5 @@ def _check_address(address: object) -> None:
 def _check_program(program: Any, arguments: Any) -> None:
     words = [arguments] if isinstance(arguments, str | bytes | os.PathLike) else [*arguments]
     if any("://" in os.fsdecode(word) for word in words):
-        name = os.path.basename(os.fsdecode(program or words[0]))
+        name = Path(os.fsdecode(program or words[0])).name
         raise UnguardedProgramError(f"only {name} can fetch this, and it could be led to private addresses; {ADVICE}")

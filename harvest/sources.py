@@ -6,10 +6,10 @@ A line may be a video's page, a playlist or channel (expanded without fetching i
 file, or a local file or folder. This module does not know whether a video was collected before.
 """
 
+import errno
 import hashlib
 import logging
 import re
-import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +115,12 @@ def _expand_line(
 
 def _failure(line: str, error: Exception) -> SourceFailure:
     identity = "source-" + hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()[:16]
+    reason, message = Reason.FAILED, f"{type(error).__name__}: {error}"
     if isinstance(error, StageError):
-        return SourceFailure(id=identity, line=line, reason=error.reason, message=str(error))
-    logger.debug("No video could be found by %r", line, exc_info=error)
-    return SourceFailure(id=identity, line=line, reason=Reason.FAILED, message=f"{type(error).__name__}: {error}")
+        reason, message = error.reason, str(error)
+    else:
+        logger.debug("No video could be found by %r", line, exc_info=error)
+    return SourceFailure(id=identity, line=clean(line), reason=reason, message=clean(message))
 
 
 def _expand_path(folder: Path, line: str, digest_file: DigestFile) -> Iterator[VideoRef | SourceFailure]:
@@ -145,9 +147,12 @@ def _files(folder: Path, line: str) -> list[Path]:
             return files
         if path.is_file():
             return [path]
-    except (OSError, ValueError, RuntimeError):
-        pass  # too long for a name, a NUL in it, nobody's home folder: no such thing can exist
-    raise StageError(Reason.GONE, f"{reprlib.repr(line)} is neither a URL nor an existing file or folder.")
+    except (ValueError, RuntimeError):
+        pass  # a NUL in the name, nobody's home folder: there is no such file
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise StageError(Reason.FAILED, f"{line} cannot be looked at ({error.strerror}).") from None
+    raise StageError(Reason.GONE, f"{line!r:.200} is neither a URL nor an existing file or folder.")
 
 
 def _expand_url(url: str, *, title: str, config: SourceConfig, depth: int) -> Iterator[VideoRef | SourceFailure]:

@@ -108,7 +108,8 @@ def entries(url: str, *, allow_private: bool) -> Iterator[Found]:
             )
         else:
             for entry in result.get("entries") or ():
-                yield _found(entry, url)
+                if entry:  # None stands for one that is not there any more
+                    yield _found(entry, url)
 
 
 def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:

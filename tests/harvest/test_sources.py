@@ -143,3 +143,70 @@ def test_nothing_named_is_a_wrong_request(tmp_path: Path) -> None:
         found_in(tmp_path / "nowhere")
     with pytest.raises(RequestError, match="names no video"):
         found_in(list_of(tmp_path, ["# empty"]))
+
+
+HLS = """#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXTINF:4.0,
+part.ts
+#EXT-X-ENDLIST
+"""
+
+
+def test_streams_of_one_name_in_several_places_are_several_videos(tmp_path: Path) -> None:
+    stream = tmp_path / "index.m3u8"
+    stream.write_text(HLS)
+    links = [MediaLink(name=f"{name}/index.m3u8", file=stream, title="") for name in ("s1", "s2")]
+    with MediaServer(links) as server:
+        urls = [server.url(link.name) for link in links]
+        found = found_in(list_of(tmp_path, urls))
+    assert [ref.id for ref in found] == [link_id(url) for url in urls]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("http://[bad", Reason.UNSUPPORTED),
+        ("~nobody-of-this-name/x.mp4", Reason.GONE),
+        ("x" * 300 + ".mp4", Reason.GONE),
+        ("a\x00b.mp4", Reason.GONE),
+    ],
+)
+def test_an_odd_line_is_a_failure_of_its_own(line: str, reason: Reason, tmp_path: Path) -> None:
+    failure, other = found_in(list_of(tmp_path, [line, "https://x.org/a.mp4"]))
+    assert isinstance(failure, SourceFailure)
+    assert failure.reason is reason
+    assert isinstance(other, VideoRef)
+
+
+def test_a_local_file_that_cannot_be_read_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    def refuse_a(path: Path) -> str:
+        if path.name == "a.mp4":
+            raise PermissionError(13, "Permission denied")
+        return digest(path)
+
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").write_text(name)
+    failure, *others = expand(str(tmp_path), ALLOWED, refuse_a)
+    assert isinstance(failure, SourceFailure)
+    assert (failure.reason, "Permission denied" in failure.message) == (Reason.FAILED, True)
+    assert [ref.title for ref in others if isinstance(ref, VideoRef)] == ["b", "c"]
+
+
+def test_what_nobody_has_foreseen_ends_one_line_and_not_the_run(tmp_path: Path) -> None:
+    def stumble(path: Path) -> str:
+        raise TypeError(f"no digest of {path.name}")
+
+    (tmp_path / "a.mp4").touch()
+    failure, other = expand(str(list_of(tmp_path, ["a.mp4", "https://x.org/a.mp4"])), ALLOWED, stumble)
+    assert isinstance(failure, SourceFailure)
+    assert (failure.reason, failure.message) == (Reason.FAILED, "TypeError: no digest of a.mp4")
+    assert isinstance(other, VideoRef)
+
+
+def test_an_empty_playlist_is_a_failure_too(tmp_path: Path) -> None:
+    with MediaServer([]) as server:
+        failure, other = found_in(list_of(tmp_path, [server.playlist_url, "https://x.org/a.mp4"]))
+    assert isinstance(failure, SourceFailure)
+    assert (failure.reason, "holds no video" in failure.message) == (Reason.GONE, True)
+    assert isinstance(other, VideoRef)
