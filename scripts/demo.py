@@ -5,6 +5,7 @@
 The cuts and words of videos made here are known, so the end tells how many of them were found.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from harvest.ytdlp import is_url
 from scripts.demo_report import Found, compare, show_found, show_where
 from scripts.demo_run import training_options
 from tests.makers.course import MadeLesson, course_digest, kept_course, links, make_course
@@ -92,6 +94,16 @@ class Steps:
         return code
 
 
+def _finished(command: Sequence[str]) -> int:
+    """Run a command to its end. Ctrl-C reaches it, too; what it saves before it leaves is waited for."""
+    with subprocess.Popen(command) as child:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+
+
 def main() -> int:
     console = Console(highlight=False)
     arguments = sys.argv[1:]
@@ -103,8 +115,11 @@ def main() -> int:
     except StopDemo as stop:
         console.print(str(stop), style="red", soft_wrap=True)
         return stop.code
+    except OSError as error:  # a full disk, or the port taken while the videos were made
+        console.print(f"The demo stops: {error}", style="red", soft_wrap=True)
+        return SOME_FAILED
     except KeyboardInterrupt:
-        console.print("Interrupted. What was finished is kept: run scripts/demo again to go on.")
+        console.print("Interrupted. Whole steps are kept: run scripts/demo again to go on.")
         return INTERRUPTED
 
 
@@ -124,7 +139,9 @@ def on_made_videos(steps: Steps) -> int:
 
 
 def on_own_playlist(playlist: str, steps: Steps) -> int:
-    name = re.sub(r"[^\w-]+", "-", Path(playlist).stem).strip("-") or "playlist"
+    whole = playlist if is_url(playlist) else str(Path(playlist).resolve())
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:6]  # two lists of one name in different places are two
+    name = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', Path(playlist).stem).strip('-') or 'playlist'}-{mark}"
     places = Places(data=Path("data/my") / name, run=Path("runs") / f"my-{name}")
     code = steps.run("harvest", "collect", "--playlist", playlist, "--work", places.work, allowed=(0, SOME_FAILED))
     _shard_and_train(places, steps)

@@ -55,12 +55,12 @@ def show_found(found: Found, console: Console) -> None:
 
 def show_where(work: Path, shards: Path, run: Path, console: Console) -> None:
     frames = sorted(work.glob("*/frames/*.jpg"))
-    pictures = sorted({path.suffix for path in run.iterdir()} & {".png", ".html", ".jpg"})
+    pictures = sorted(str(path) for path in run.glob("*.png"))
     lines = [
         f"Pictures: {len(frames)} key frames, in the folders {work / '*' / 'frames'}",
         f"Shards:   {shards} (with a card, README.md)",
         f"Run:      {run} (tensorboard --logdir {run})",
-        f"Scores:   {run / 'scores.json'}" + (f", pictures beside it ({', '.join(pictures)})" if pictures else ""),
+        f"Scores:   {run / 'scores.json'}" + (f" (what was found: {', '.join(pictures)})" if pictures else ""),
     ]
     console.print("\n".join(lines), markup=False, soft_wrap=True)
 

@@ -80,9 +80,9 @@ def test_ctrl_c_ends_with_a_sentence_and_the_next_run_goes_on(folder: Path, undi
         workers = psutil.Process(run.pid).children(recursive=True)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
         started = time.monotonic()
-        _, errors = run.communicate(timeout=PATIENCE_S)
+        output, errors = run.communicate(timeout=PATIENCE_S)
         assert time.monotonic() - started < 10
-    assert run.returncode == 130
+    assert run.returncode == 130, output + errors
     assert errors.strip() == "Interrupted. What was finished is kept: run the same command to go on."
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE]

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -56,8 +57,9 @@ def make_course(folder: Path, lessons: Sequence[Lesson]) -> Iterator[MadeLesson]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     made = []
-    # Fresh processes: one forked from here would inherit a voice whose threads it does not have.
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    # Fresh processes: one forked from here would inherit a voice whose threads it does not have. Ctrl-C is ours.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         for lesson, truth in zip(lessons, pool.map(partial(make_lesson, folder=folder), lessons), strict=True):
             made.append(MadeLesson(lesson=lesson, truth=truth, size=_size(folder / lesson.file)))
             yield made[-1]
