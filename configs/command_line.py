@@ -28,23 +28,31 @@ Overrides = Annotated[
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the resolved settings and stop.")]
 
 
-def run(app: typer.Typer, *, extra: str, wrong_request: tuple[type[Exception], ...]) -> NoReturn:
+def run(
+    app: typer.Typer,
+    *,
+    extra: str,
+    wrong_request: tuple[type[Exception], ...],
+    failed: tuple[type[Exception], ...] = (),
+    interrupted: str = "Interrupted. What was finished is kept: run the same command to go on.",
+) -> NoReturn:
     """Run `app` on the process's arguments and exit.
 
-    `wrong_request` are the package's own errors whose message is the sentence to show, with exit code 2; `extra`
-    is what must be installed for the package's own imports to be there.
-    Any other exception ends with 1 and one line; --debug gives the traceback of either.
+    `wrong_request` are the package's own errors whose message is the sentence to show, with exit code 2, `failed`
+    those with exit code 1; `extra` is what must be installed for the package's own imports to be there.
+    Any other exception ends with 1 and one line; --debug gives the traceback of either. The console of errors and
+    log lines is the context's `obj`, for commands that draw on the same screen.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     errors = Console(stderr=True, soft_wrap=True, emoji=False)
     _set_up_logging(errors, debug=debug)
     try:
-        app(arguments)  # leaves by SystemExit, also for mistakes in the options themselves
+        app(arguments, obj=errors)  # leaves by SystemExit, also for mistakes in the options themselves
     except SystemExit as leaving:
         if not _comes_of(leaving, KeyboardInterrupt):
             raise
-        errors.print("Interrupted. What was finished is kept: run the same command to go on.")
+        errors.print(interrupted, highlight=False)
         sys.exit(INTERRUPTED)
     except Exception as error:  # the border of the program: a person gets a sentence, never a bare traceback
         if isinstance(error, (ConfigError, *wrong_request)):
@@ -53,7 +61,7 @@ def run(app: typer.Typer, *, extra: str, wrong_request: tuple[type[Exception], .
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in PACKAGES:
             _show(errors, _missing(error, extra), debug=debug)
             sys.exit(2)
-        if not isinstance(error, OSError):
+        if not isinstance(error, (OSError, *failed)):
             errors.print(f"{type(error).__name__} (a bug, or a case we have not met; --debug shows where):", end=" ")
         _show(errors, error, debug=debug)
         sys.exit(1)

@@ -16,7 +16,7 @@ from shards.errors import ShardsError
 from train.errors import Diverged, RequestError
 
 if TYPE_CHECKING:
-    from train.commands.pretrain import Request
+    from train.commands.request import Request
 
 DEFAULT_CONFIG = "tiny"
 
@@ -32,6 +32,7 @@ Shards = Annotated[Path | None, typer.Option("--shards", metavar="DIR", help="Fo
 
 @app.command("pretrain", epilog=EPILOG)
 def pretrain_command(
+    context: typer.Context,
     shards: Shards = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; else a new one in runs/.")] = None,
     config: ConfigName = None,
@@ -40,43 +41,34 @@ def pretrain_command(
     show_config: ShowConfig = False,
 ) -> None:
     """Learn from a set's train split by hiding words and patches and rebuilding them."""
-    from train.commands import pretrain
+    from train.commands.request import new_request, resume_request, resumed_settings
     from train.config import TrainConfig
 
-    console = Console(stderr=True, highlight=False)
+    changes = overrides or []
     if resume and config is not None:
         raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
-    if resume:
-        request = pretrain.resume_request(shards, out, overrides or [])
-    else:
-        settings = load(TrainConfig, config or DEFAULT_CONFIG, overrides or [])
-        if show_config:
-            typer.echo(dump(settings), nl=False)
-            return
-        request = pretrain.new_request(shards, out, settings)
+    settings = resumed_settings(out, changes) if resume else load(TrainConfig, config or DEFAULT_CONFIG, changes)
     if show_config:
-        typer.echo(dump(request.config), nl=False)
+        typer.echo(dump(settings), nl=False)
         return
-    _pretrain(request, console)
+    request = resume_request(shards, out, changes) if resume else new_request(shards, out, settings)
+    _pretrain(request, context.obj)
 
 
 def _pretrain(request: "Request", console: Console) -> None:
     from train.commands import pretrain
 
-    again = f"train pretrain --resume --out {request.run}"
-    try:
-        state = pretrain.pretrain(request, console)
-    except Diverged as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from None
-    steps = request.config.trainer.steps
-    if state.step < steps:
-        console.print(
-            f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: {again}", soft_wrap=True
-        )
+    state = pretrain.pretrain(request, console)
+    run, steps = escape(str(request.run)), request.config.trainer.steps
+    if state.step == 0:
+        console.print(f"Interrupted before the first step, so nothing is saved: delete {run} and start again.")
         raise typer.Exit(INTERRUPTED)
-    console.print(f"Trained {state.step} steps. The run is in {request.run}; evaluate it with:", soft_wrap=True)
-    console.print(f"  train eval --task retrieval --checkpoint {request.run}", soft_wrap=True)
+    if state.step < steps:
+        console.print(f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: ", end="")
+        console.print(f"train pretrain --resume --out {run}", highlight=False)
+        raise typer.Exit(INTERRUPTED)
+    console.print(f"Trained {state.step} steps. The run is in {run}; evaluate it with:", highlight=False)
+    console.print(f"  train eval --task retrieval --checkpoint {run}", highlight=False)
 
 
 @app.command("eval", epilog=EPILOG)
@@ -87,8 +79,10 @@ def evaluate_command(
     ] = None,
     shards: Shards = None,
     split: Annotated[str | None, typer.Option(help="train, val or test; else test.")] = None,
-    route: Annotated[list[str] | None, typer.Option(help="dual or fullmask; may be repeated; else all.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The scores; else scores.json in the run.")] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(help="dual or fullmask; may be repeated; else all it was trained for.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The scores; else in the run's folder.")] = None,
 ) -> None:
     """Score a trained model on samples it has not seen."""
     from train.commands import evaluate
@@ -98,10 +92,17 @@ def evaluate_command(
     )
     report = evaluate.evaluate(request)
     console = Console(highlight=False)
-    console.print(evaluate.table(report))
+    console.print(report.table)
     for path in report.paths:
         console.print(f"{path}", soft_wrap=True)
 
 
 def main() -> None:
-    run(app, extra="train", wrong_request=(RequestError, ShardsError))
+    run(
+        app,
+        extra="train",
+        wrong_request=(RequestError, ShardsError),
+        failed=(Diverged,),
+        interrupted="Interrupted. A run that has a checkpoint goes on from it with 'train pretrain --resume'; "
+        "one that has none yet must be started again.",
+    )

@@ -39,14 +39,21 @@ def refuse_taken(run: Path) -> None:
         raise RunFolderError(f"{run} is not empty, and a new run would mix with it: {how}, or give another --out.")
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether this is the folder of one checkpoint rather than of a run."""
+    return (path / STATE_NAME).is_file()
+
+
 def run_of(path: Path) -> Path:
     """The run's folder for a run or one of its checkpoints."""
-    return path.parent.parent if (path / STATE_NAME).is_file() and path.parent.name == CHECKPOINTS else path
+    if is_checkpoint(path) and path.absolute().parent.name == CHECKPOINTS:
+        return path.parent.parent if path.parent.name == CHECKPOINTS else path.absolute().parent.parent
+    return path
 
 
 def checkpoint_of(path: Path) -> Path:
     """The checkpoint meant by a run's folder, or by a checkpoint's own."""
-    if (path / STATE_NAME).is_file():
+    if is_checkpoint(path):
         return path
     if _has_checkpoint(path):
         return latest_checkpoint(path / CHECKPOINTS)

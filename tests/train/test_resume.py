@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from configs.loading import load
 from tests.train.scenes import write_scenes
 from tests.train.small import SMALL_SETTINGS
-from train.commands.pretrain import new_request, pretrain, resume_request
+from train.commands.pretrain import pretrain
+from train.commands.request import new_request, resume_request
 from train.config import TrainConfig
 from train.errors import Diverged, RequestError
 from train.metrics import read_metrics

@@ -5,16 +5,20 @@ from pathlib import Path
 
 import torch
 
+from configs.loading import ConfigError, load
 from shards.manifest import Manifest, ShardEntry
 from train.batch import Batch
 from train.checkpoint import Checkpoint
 from train.config import TrainConfig
 from train.data.collate import Collate
-from train.data.loader import Reading, load
+from train.data.loader import Reading
+from train.data.loader import load as load_batches
 from train.data.order import StoredOrder
 from train.data.tokenizer import Tokenizer
-from train.errors import DataError, RequestError
+from train.errors import CheckpointError, DataError, RequestError
+from train.evaluation.base import Subject
 from train.models.vilt import Vilt
+from train.objectives.config import learnt
 
 
 def make_model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
@@ -29,16 +33,39 @@ def make_model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
     return model
 
 
+def settings_of(checkpoint: Checkpoint) -> TrainConfig:
+    """The settings it was trained with."""
+    try:
+        return load(TrainConfig, checkpoint.settings)
+    except ConfigError as error:
+        raise CheckpointError(f"{checkpoint.folder} has settings that this version cannot use: {error}") from None
+
+
+def trained_on(checkpoint: Checkpoint) -> Path:
+    """The folder of the set it was trained on."""
+    folder = Path(checkpoint.state.shards)
+    if not folder.is_dir():
+        raise DataError(f"The set it was trained on is no longer in {folder}: say with --shards where it is now.")
+    return folder
+
+
 def restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
     model = make_model(config, checkpoint.tokenizer)
     checkpoint.load_model(model)
     return model
 
 
+def subject_of(config: TrainConfig, tokenizer: Tokenizer) -> Subject:
+    """What evaluation tasks may know of a model trained with `config`."""
+    return Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows=config.data.batch_size))
+
+
 def chosen_device(name: str) -> torch.device:
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise RequestError("trainer.device=cuda, but torch sees no GPU here: leave it at auto or set it to cpu.")
+        raise RequestError(
+            "trainer.device=cuda, but torch sees no GPU here: --set trainer.device=auto takes what there is."
+        )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
@@ -48,7 +75,8 @@ def shards_of(folder: Path, manifest: Manifest, split: str) -> tuple[ShardEntry,
     if not sum(shard.samples for shard in shards):
         raise DataError(
             f"The {split} split of {folder} holds no samples, so there is nothing to learn from: harvest more videos, "
-            "or look with 'harvest report' why samples were dropped."
+            "look in _meta/dropped.parquet why samples were dropped, or change the splits with "
+            "'harvest shard --set shard.split_shares=[...]'."
         )
     return shards
 
@@ -65,4 +93,4 @@ def evaluation_batches(
         endless=False,
     )
     collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=False)
-    return load(reading, collate, workers=0)
+    return load_batches(reading, collate, workers=0)

@@ -3,76 +3,49 @@
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from configs.loading import dump, load
+from configs.loading import dump
 from shards.manifest import Manifest
 from shards.reader import read_shard
 from train import runs
 from train.batch import Batch
 from train.checkpoint import Checkpoint, TrainState, Writer, restore_generator
-from train.commands.assembly import chosen_device, evaluation_batches, make_model, restored_model, shards_of
+from train.commands.assembly import (
+    chosen_device,
+    evaluation_batches,
+    make_model,
+    restored_model,
+    shards_of,
+    subject_of,
+)
+from train.commands.request import Request
 from train.config import TrainConfig
-from train.data.collate import Collate
+from train.data.collate import Collate, caption_of
 from train.data.loader import Reading
 from train.data.loader import load as load_batches
 from train.data.order import Position, ShuffledOrder
 from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
-from train.errors import RequestError
 from train.evaluation.retrieval import Retrieval
+from train.evaluation.routes import open_routes
 from train.metrics import JsonLines, Tee, TensorBoard
 from train.models.initialise import start_from_vit
 from train.models.vilt import Vilt
 from train.objectives.base import Objective, Together
-from train.objectives.config import ObjectiveConfig
 from train.objectives.contrastive import Contrastive
 from train.objectives.losses import inverse_document_frequency
 from train.objectives.masked import MaskedModeling
+from train.objectives.masks import without_rows
 from train.optim import make_optimizer
 from train.progress import progress_sink
 from train.trainer import Parts, Trainer
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_SHARDS = Path("data/shards")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is to be trained, and where it is kept."""
-
-    shards: Path
-    run: Path
-    config: TrainConfig
-    resumed: Checkpoint | None
-
-
-def new_request(shards: Path | None, out: Path | None, config: TrainConfig) -> Request:
-    """A run from the start."""
-    shards = shards or DEFAULT_SHARDS
-    shards_of(shards, Manifest.load(shards), "train")
-    run = out or runs.next_free_run()
-    runs.refuse_taken(run)
-    return Request(shards=shards, run=run, config=config, resumed=None)
-
-
-def resume_request(shards: Path | None, out: Path | None, overrides: list[str]) -> Request:
-    """Go on with a run where its last checkpoint stands, with its own settings and `overrides`."""
-    run = out or runs.newest_run()
-    checkpoint = Checkpoint.open(runs.checkpoint_of(run))
-    config = load(TrainConfig, checkpoint.settings, overrides)
-    shards = shards or Path(checkpoint.state.shards)
-    if Manifest.load(shards).digest != checkpoint.state.shards_digest:
-        raise RequestError(
-            f"{run} was trained on another set than {shards} now holds, so its place in the data means nothing there: "
-            "give the set it was trained on with --shards, or start a new run."
-        )
-    return Request(shards=shards, run=run, config=config, resumed=checkpoint)
 
 
 def pretrain(request: Request, console: Console) -> TrainState:
@@ -81,7 +54,7 @@ def pretrain(request: Request, console: Console) -> TrainState:
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     manifest = Manifest.load(request.shards)
-    start = request.resumed.state if request.resumed else _first_state(request.shards, manifest)
+    start = _state(request, manifest)
     learner = _restored(request, request.resumed) if request.resumed else _new_learner(request, manifest)
     # Only now is a folder made: what is wrong with the request has shown by here.
     request.run.mkdir(parents=True, exist_ok=True)
@@ -94,7 +67,7 @@ def pretrain(request: Request, console: Console) -> TrainState:
         parts = Parts(
             model=learner.model,
             optimizer=learner.optimizer,
-            objective=_objective(config.objective, learner.tokenizer),
+            objective=make_objective(config, learner.tokenizer),
             masks=learner.masks,
             batches=batches,
             evaluate=_evaluation(request, manifest, learner),
@@ -150,11 +123,14 @@ def _restored(request: Request, checkpoint: Checkpoint) -> _Learner:
     return _Learner(tokenizer=checkpoint.tokenizer, model=model, optimizer=optimizer, masks=masks)
 
 
-def _first_state(shards: Path, manifest: Manifest) -> TrainState:
+def _state(request: Request, manifest: Manifest) -> TrainState:
+    shards = str(request.shards.resolve())
+    if request.resumed:
+        return replace(request.resumed.state, shards=shards)  # the set may have been moved
     return TrainState(
         step=0,
         position=Position(),
-        shards=str(shards.resolve()),
+        shards=shards,
         shards_digest=manifest.digest,
         random_states={},
     )
@@ -163,10 +139,18 @@ def _first_state(shards: Path, manifest: Manifest) -> TrainState:
 def _captions(folder: Path, manifest: Manifest) -> Iterator[str]:
     for shard in manifest.of_split("train"):
         for raw in read_shard(folder / shard.name):
-            yield raw.members.get("txt", b"").decode("utf-8")
+            yield caption_of(raw)
 
 
-def _objective(config: ObjectiveConfig, tokenizer: Tokenizer) -> Objective:
+def make_objective(settings: TrainConfig, tokenizer: Tokenizer) -> Objective:
+    """The sum of all that is to be learnt."""
+    config, rows = settings.objective, settings.data.batch_size
+    if missing := without_rows(config, rows):
+        logger.warning(
+            "data.batch_size=%d is too small for the shares of %s: no row is used so, and their losses are missing.",
+            rows,
+            ", ".join(missing),
+        )
     objectives: list[Objective] = [MaskedModeling(config, config.weights, mask_token=tokenizer.mask)]
     if config.contrastive.weight:
         objectives.append(Contrastive(config.contrastive))
@@ -207,15 +191,21 @@ def _writer(request: Request, tokenizer: Tokenizer) -> Writer:
 
 
 def _evaluation(request: Request, manifest: Manifest, learner: _Learner) -> Callable[[], Mapping[str, float]] | None:
-    """Retrieval on the val split, as the trainer calls it; None where that split is empty."""
-    if not manifest.samples("val"):
-        return None
+    """Retrieval on the val split by the first route there is, as the trainer calls it; None where that cannot be."""
     config, tokenizer = request.config, learner.tokenizer
-    task = Retrieval(routes=["dual"], mask_token=tokenizer.mask)
+    if not config.trainer.evaluate_every:
+        return None
+    subject = subject_of(config, tokenizer)
+    routes = open_routes(subject.learnt)[:1]
+    if not (routes and manifest.samples("val")):
+        reason = f"the val split of {request.shards} is empty" if routes else "no route of retrieval is trained"
+        logger.warning("trainer.evaluate_every=%d does nothing: %s.", config.trainer.evaluate_every, reason)
+        return None
+    task = Retrieval(subject, routes=routes)
 
     def evaluate() -> Mapping[str, float]:
         batches = evaluation_batches(request.shards, manifest, "val", config=config, tokenizer=tokenizer)
         found = task.run(learner.model, batches).figures
-        return {f"val/{name}": value for name, value in found.items() if name.startswith("dual.")}
+        return {f"val/{name}": value for name, value in found.items() if name.startswith(f"{routes[0]}.")}
 
     return evaluate

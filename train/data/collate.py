@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shards.codec import RawSample
 from train.batch import Batch
 from train.data.config import DataConfig
 from train.data.order import Position
@@ -26,7 +27,7 @@ class Collate:
     training: bool  # augment the images
 
     def __call__(self, reads: Sequence[Read], after: Position) -> Batch:
-        captions = tuple(_member(read, "txt").decode("utf-8") for read in reads)
+        captions = tuple(caption_of(read.raw) for read in reads)
         tokens_BL, real_BL = self.tokenizer.encode(captions, self.config.text_length)
         return Batch(
             images_BCSS=self._images(reads),
@@ -40,7 +41,7 @@ class Collate:
     def _images(self, reads: Sequence[Read]) -> Tensor:
         images = []
         for read in reads:
-            jpeg = _member(read, "jpg")
+            jpeg = _member(read.raw, "jpg")
             try:
                 if self.training:
                     # The draw belongs to the sample's place in the order, not to the worker that decodes it.
@@ -53,7 +54,18 @@ class Collate:
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def _member(read: Read, ending: str) -> bytes:
-    if ending not in read.raw.members:
-        raise DataError(f"Sample {read.raw.key} has no {ending} member: check the set with 'harvest validate'.")
-    return read.raw.members[ending]
+def caption_of(raw: RawSample) -> str:
+    """Raises DataError, with the sample's key, when it has none that can be read."""
+    try:
+        return _member(raw, "txt").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The caption of sample {raw.key} is not UTF-8 ({error.reason} at byte {error.start}): "
+            "check the set with 'harvest validate'."
+        ) from None
+
+
+def _member(raw: RawSample, ending: str) -> bytes:
+    if ending not in raw.members:
+        raise DataError(f"Sample {raw.key} has no {ending} member: check the set with 'harvest validate'.")
+    return raw.members[ending]

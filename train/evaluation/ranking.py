@@ -12,10 +12,11 @@ RECALLS = (1, 5, 10)
 def ranks(similar_QA: Tensor, right_QA: Tensor) -> Tensor:
     """The rank, from 1, of each query's best right answer among the wrong ones.
 
-    A wrong answer with an equal score counts as better, so a model that scores all alike gains nothing by it.
+    A wrong answer counts as better unless its score is lower: a model that scores all alike, or whose scores are no
+    numbers, gains nothing by it.
     """
     best_Q = similar_QA.masked_fill(~right_QA, -torch.inf).amax(dim=1)
-    better_QA = (similar_QA >= best_Q[:, None]) & ~right_QA
+    better_QA = ~(similar_QA < best_Q[:, None]) & ~right_QA
     return better_QA.sum(dim=1) + 1
 
 

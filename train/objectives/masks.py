@@ -7,8 +7,9 @@
     text_only      .05    text with some hidden                             its hidden pieces
     image_only     .05    1 - r_v of the patches                            its hidden patches
 
-Rows are dealt to modes by quota in random order, so every batch holds all modes and all shapes stay the same from
-step to step. No mode hides both modalities.
+Rows are dealt to modes by quota in random order, so every batch holds the same modes and all shapes stay the same
+from step to step. In a batch too small for its share of a row a mode gets none, ever: `without_rows` names those.
+No mode hides both modalities.
 """
 
 import math
@@ -51,7 +52,9 @@ class ModeShares(Config):
 
 def _word(value: object) -> object:
     """YAML reads a bare `off` as False."""
-    return {False: "off", True: "both"}.get(value, value) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return "both" if value else "off"
+    return value
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -116,21 +119,36 @@ def quotas(shares: Sequence[float], rows: int) -> list[int]:
     return counts
 
 
-def _deal(config: MaskConfig, rows: int, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
-    """The modes that have rows in this batch, each with its rows."""
+def row_counts(config: MaskConfig, rows: int) -> dict[Mode, int]:
+    """How many of a batch's `rows` each mode gets."""
+    shares = _shares(config)
+    return dict(zip(shares, quotas([*shares.values()], rows), strict=True))
+
+
+def without_rows(config: MaskConfig, rows: int) -> list[Mode]:
+    """The modes that are wanted but get none of `rows`."""
+    shares = _shares(config)
+    return [mode for mode, count in row_counts(config, rows).items() if shares[mode] and not count]
+
+
+def _shares(config: MaskConfig) -> dict[Mode, float]:
     shares = (
         config.shares if config.alternate == "both" else ModeShares(joint=1, text_hidden=0, image_hidden=0, unpaired=0)
     )
-    by_mode = {
+    return {
         Mode.JOINT: shares.joint,
         Mode.TEXT_HIDDEN: shares.text_hidden,
         Mode.IMAGE_HIDDEN: shares.image_hidden,
         Mode.TEXT_ONLY: shares.unpaired / 2,
         Mode.IMAGE_ONLY: shares.unpaired / 2,
     }
+
+
+def _deal(config: MaskConfig, rows: int, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
+    """The modes that have rows in this batch, each with its rows."""
     order = torch.randperm(rows, generator=generator)
     start = 0
-    for mode, count in zip(by_mode, quotas(list(by_mode.values()), rows), strict=True):
+    for mode, count in row_counts(config, rows).items():
         if count:
             yield mode, order[start : start + count]
         start += count
