@@ -14,7 +14,7 @@ from harvest.engines.base import Outcome, Task
 from harvest.engines.pool import Pool
 from harvest.engines.worker import Assignment
 from harvest.errors import RequestError
-from harvest.stages.base import Stage
+from harvest.stages.base import Resource, Stage
 
 NETWORK_WORKERS = 4  # mostly waiting
 
@@ -22,7 +22,7 @@ NETWORK_WORKERS = 4  # mostly waiting
 class EngineConfig(Config):
     """How many worker processes each stage gets, and how far ahead the playlist is read."""
 
-    workers: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # by stage, where not by the cores
+    workers: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # by stage, instead of the usual
     max_open: int = Field(default=64, ge=1)  # videos begun and not ended
 
 
@@ -44,7 +44,7 @@ class LocalEngine:
 
 
 def pool_sizes(stages: Sequence[Stage], config: EngineConfig) -> dict[str, int]:
-    """Workers by stage. Stages that compute share the cores; downloads wait for the network.
+    """Workers by stage: one a core for each stage that computes, so that no core idles when the others are done.
 
     Raises RequestError for a stage that does not exist.
     """
@@ -55,8 +55,8 @@ def pool_sizes(stages: Sequence[Stage], config: EngineConfig) -> dict[str, int]:
             f"engine.workers names no stage with {unknown[0]!r}: choose among {', '.join(sorted(names))}."
         )
     cores = len(os.sched_getaffinity(0))  # a container may have fewer than the machine
-    computing = sum(stage.kind == "compute" for stage in stages)
-    usual = {stage.name: max(1, cores // computing) if stage.kind == "compute" else NETWORK_WORKERS for stage in stages}
+    by_need: dict[Resource, int] = {"network": NETWORK_WORKERS, "cpu": cores, "gpu": 1}
+    usual = {stage.name: by_need[stage.needs] for stage in stages}
     return usual | config.workers
 
 

@@ -8,6 +8,8 @@ from configs import Config
 from harvest.folder import VideoFolder
 from harvest.records import Record
 
+Resource = Literal["network", "cpu", "gpu"]
+
 
 class Stage(Protocol):
     """One step of a video's road.
@@ -18,7 +20,6 @@ class Stage(Protocol):
     name: ClassVar[str]
     record: ClassVar[type[Record]]  # the kind of record `run` returns
     after: ClassVar[tuple[str, ...]]  # names of the stages whose records it reads
-    kind: ClassVar[Literal["network", "compute"]]  # what it mostly needs: decides how many workers it gets
 
     def fingerprint(self, upstream: str) -> str:
         """Changes when a setting that shapes the record changes, or `upstream`, the fingerprint it builds on."""
@@ -30,6 +31,11 @@ class Stage(Protocol):
 
     def run(self, folder: VideoFolder) -> Record:
         """Make the record of one video. Raises StageError when the video cannot pass."""
+        ...
+
+    @property
+    def needs(self) -> Resource:
+        """What it mostly uses, which decides how many workers it gets."""
         ...
 
     @property

@@ -3,7 +3,7 @@
 import datetime
 import tempfile
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from harvest.errors import Reason, StageError
 from harvest.folder import VideoFolder
 from harvest.media.safe import EXTENSIONS, MediaFacts, probe
 from harvest.records import Record, Video, VideoRef
-from harvest.stages.base import fingerprint
+from harvest.stages.base import Resource, fingerprint
 
 
 class DownloadConfig(Config):
@@ -42,7 +42,7 @@ class Download:
     name: ClassVar[str] = "download"
     record: ClassVar[type[Record]] = Video
     after: ClassVar[tuple[str, ...]] = ()
-    kind: ClassVar[Literal["network", "compute"]] = "network"
+    needs: ClassVar[Resource] = "network"
     version: ClassVar[int] = 1
 
     def __init__(self, config: DownloadConfig, *, allow_private: bool) -> None:

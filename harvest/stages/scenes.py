@@ -5,7 +5,7 @@ media -> decode -> CutDetector ----cut times----.
 """
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from harvest.folder import VideoFolder
 from harvest.keyframes import KeyFrameChooser, KeyFrameConfig
 from harvest.media.frames import decode
 from harvest.records import Record, Scene, Scenes, Video
-from harvest.stages.base import fingerprint
+from harvest.stages.base import Resource, fingerprint
 from harvest.stages.download import media_path
 
 FRAMES_FOLDER = "frames"
@@ -37,7 +37,7 @@ class FindScenes:
     name: ClassVar[str] = "scenes"
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
-    kind: ClassVar[Literal["network", "compute"]] = "compute"
+    needs: ClassVar[Resource] = "cpu"
     version: ClassVar[int] = 1
 
     def __init__(self, config: ScenesConfig) -> None:

@@ -1,18 +1,20 @@
 """What is said, word by word, with the recogniser's own scores."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from harvest.asr import make_transcriber
+from harvest.asr.arithmetic import settle
 from harvest.asr.base import TranscribeConfig, Transcriber
+from harvest.asr.models import identity
 from harvest.errors import Reason, StageError
 from harvest.folder import VideoFolder
 from harvest.media.audio import read_audio
 from harvest.records import Record, Transcript, Video
-from harvest.stages.base import fingerprint
+from harvest.stages.base import Resource, fingerprint
 from harvest.stages.download import media_path
 
 NOT_SHAPING = frozenset({"timeout_s", "threads", "device"})
-"""Settings that change where and how fast the words are found, not which."""
+"""Settings that change where and how fast the words are found, not which. The device may settle the arithmetic."""
 
 
 class Transcribe:
@@ -21,7 +23,6 @@ class Transcribe:
     name: ClassVar[str] = "transcribe"
     record: ClassVar[type[Record]] = Transcript
     after: ClassVar[tuple[str, ...]] = ("download",)
-    kind: ClassVar[Literal["network", "compute"]] = "compute"
     version: ClassVar[int] = 1
 
     def __init__(self, config: TranscribeConfig) -> None:
@@ -29,11 +30,17 @@ class Transcribe:
         self._transcriber: Transcriber | None = None
 
     @property
+    def needs(self) -> Resource:
+        return "cpu" if self._config.device == "cpu" else "gpu"
+
+    @property
     def timeout_s(self) -> float:
         return self._config.timeout_s
 
     def fingerprint(self, upstream: str) -> str:
-        return fingerprint(self.version, self._config, upstream, ignore=NOT_SHAPING)
+        compute_type, model = settle(self._config).compute_type, identity(self._config.model)
+        settled = self._config.model_copy(update={"compute_type": compute_type, "model": model})
+        return fingerprint(self.version, settled, upstream, ignore=NOT_SHAPING)
 
     def setup(self) -> None:
         self._transcriber = make_transcriber(self._config)

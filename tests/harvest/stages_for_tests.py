@@ -6,11 +6,12 @@ What a video is to do is said by its title in ref.json.
 import os
 import signal
 import time
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from harvest.errors import Reason, RequestError, StageError
 from harvest.folder import VideoFolder
 from harvest.records import Record, Scenes, Transcript, Video, VideoRef
+from harvest.stages.base import Resource
 
 
 class First:
@@ -19,7 +20,7 @@ class First:
     name: ClassVar[str] = "download"
     record: ClassVar[type[Record]] = Video
     after: ClassVar[tuple[str, ...]] = ()
-    kind: ClassVar[Literal["network", "compute"]] = "compute"
+    needs: ClassVar[Resource] = "cpu"
 
     def __init__(self, timeout_s: float = 60.0) -> None:
         self.timeout_s = timeout_s
@@ -52,7 +53,7 @@ class Words:
     name: ClassVar[str] = "transcribe"
     record: ClassVar[type[Record]] = Transcript
     after: ClassVar[tuple[str, ...]] = ("download",)
-    kind: ClassVar[Literal["network", "compute"]] = "compute"
+    needs: ClassVar[Resource] = "cpu"
     timeout_s: float = 60.0
 
     def fingerprint(self, upstream: str) -> str:
@@ -74,7 +75,7 @@ class Pictures:
     name: ClassVar[str] = "scenes"
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
-    kind: ClassVar[Literal["network", "compute"]] = "compute"
+    needs: ClassVar[Resource] = "cpu"
     timeout_s: float = 60.0
 
     def fingerprint(self, upstream: str) -> str:
