@@ -109,3 +109,10 @@ def test_a_killed_worker_is_one_videos_outcome_and_passes_the_next_time(
         output, errors = run.communicate(timeout=PATIENCE_S)
     assert run.returncode in (1, 2), output + errors
     finish_and_compare(folder, tmp_path, undisturbed)
+
+
+def test_a_second_run_in_the_same_work_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    with collecting(folder, tmp_path) as run:
+        second = harvest("collect", "--playlist", folder, "--work", "work", cwd=tmp_path)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert f"Process {run.pid} is collecting into work" in second.stderr

@@ -107,6 +107,58 @@ def test_the_sharpest_still_frame_is_chosen(tmp_path: Path) -> None:
     assert 2.2 <= frame.time <= 2.8
 
 
+def test_no_key_frame_lies_right_before_a_cut_however_sharp_it_is(tmp_path: Path) -> None:
+    """The picture becomes sharper with every frame until the cut."""
+    sharp = picture(1).astype(float)
+    blurred = np.asarray(Image.fromarray(picture(1)).resize((40, 30)).resize((320, 240)), dtype=float)
+    steps = [(blurred + (sharp - blurred) * step / 50).astype(np.uint8) for step in range(50)]
+    rising = [Scene(picture=step, seconds=0.04) for step in steps]
+    scenes = [*rising, Scene(picture=picture(2), seconds=2.0)]
+    write_video(tmp_path / "a.mp4", scenes, VideoStyle(audio="silent", fps=25))
+    found, _ = scenes_of(tmp_path / "a.mp4")
+    first, second = found.scenes
+    assert second.start == pytest.approx(2.0, abs=0.01)
+    assert first.frames[0].time == pytest.approx(1.8, abs=0.13)
+    assert first.frames[0].time <= 1.8 + 1e-6
+
+
+def test_a_scene_that_ends_in_long_darkness_has_no_frames_beyond_its_end(tmp_path: Path) -> None:
+    scenes = [
+        Scene(picture=picture(0), seconds=3.0),
+        Scene(picture=blank(), seconds=40.0, entrance="fade"),
+        Scene(picture=picture(1), seconds=3.0, entrance="fade"),
+    ]
+    write_video(tmp_path / "a.mp4", scenes, VideoStyle(audio="silent"))
+    found, _ = scenes_of(tmp_path / "a.mp4")
+    for scene in found.scenes:
+        assert all(scene.start <= frame.start < frame.end <= scene.end for frame in scene.frames)
+
+
+def test_a_change_of_resolution_half_way_is_survived(tmp_path: Path) -> None:
+    """Two MPEG streams of different size, one after the other, as digital television sends them."""
+    parts = []
+    for seed, size in enumerate(((320, 240), (480, 360))):
+        part = tmp_path / f"{seed}.ts"
+        with av.open(str(part), "w", format="mpegts") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            for number in range(50):
+                frame = av.VideoFrame.from_ndarray(picture(seed, size=size), format="rgb24")
+                frame.pts = number + 50 * seed
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        parts.append(part.read_bytes())
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(parts))
+    folder = VideoFolder(tmp_path / "work", "v")
+    video = Video(
+        id="v", url="", media=str(path), extractor="file", title="", channel="", license="", upload_date="",
+        language="", retrieved_at="", duration=4.0, width=320, height=240,
+    )  # fmt: skip
+    folder.save(video, "")
+    assert len(FindScenes(ScenesConfig()).run(folder).scenes) == 2
+
+
 def test_a_long_scene_gets_a_frame_for_every_stretch(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", [Scene(picture=picture(0), seconds=21.0)], VideoStyle(audio="silent"))
     config = ScenesConfig(key_frames=KeyFrameConfig(stretch_s=8.0))
