@@ -137,7 +137,7 @@ def test_a_scene_that_ends_in_long_darkness_has_no_frames_beyond_its_end(tmp_pat
 def test_a_change_of_resolution_half_way_is_survived(tmp_path: Path) -> None:
     """Two MPEG streams of different size, one after the other, as digital television sends them."""
     parts = []
-    for seed, size in enumerate(((320, 240), (480, 360))):
+    for seed, size in enumerate(((320, 240), (480, 272))):
         part = tmp_path / f"{seed}.ts"
         with av.open(str(part), "w", format="mpegts") as container:
             stream = container.add_stream("mpeg2video", rate=25)
