@@ -63,6 +63,3 @@ class StageError(HarvestError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type["StageError"], tuple[Reason, str]]:
-        return StageError, (self.reason, str(self))

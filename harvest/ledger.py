@@ -54,13 +54,13 @@ class Ledger:
         """Open the ledger of a work folder, made if need be. Raises RequestError when it is not one of ours."""
         work_folder.mkdir(parents=True, exist_ok=True)
         path = work_folder / LEDGER_NAME
-        self._database = sqlite3.connect(path, isolation_level=None)  # every statement is its own transaction
         try:
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA):
-                raise RequestError(f"{path} has schema {version}, this version reads {SCHEMA}: use another --work.")
-            self._database.executescript(TABLES)
-            self._database.execute(f"PRAGMA user_version = {SCHEMA}")
+            self._database = _open(path)
+        except sqlite3.OperationalError as error:  # locked, read-only, a folder, a full disk
+            raise RequestError(
+                f"{path} cannot be used now ({error}), so what fails could not be noted: wait for whoever else is "
+                "using it, or see to the disk and the permissions."
+            ) from None
         except sqlite3.DatabaseError as error:
             raise RequestError(
                 f"{path} is not a ledger ({error}): use another --work, or move the file away."
@@ -149,6 +149,20 @@ class Ledger:
             "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", (name, stat.st_size, stat.st_mtime_ns, digest)
         )
         return digest
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)  # every statement is its own transaction
+    try:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA):
+            raise RequestError(f"{path} has schema {version}, this version reads {SCHEMA}: use another --work.")
+        database.executescript(TABLES)
+        database.execute(f"PRAGMA user_version = {SCHEMA}")
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
 """The seam below the transcriber: an engine hears windows; the rest is the same for all engines.
 
-audio -> windows -> Engine.listen -> joined, clamped, rounded words -> Transcript
+audio -> windows -> Listener.listen -> joined, clamped, rounded words -> Transcript
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ class Heard:
     compression_ratio: float
 
 
-class Engine(Protocol):
+class Listener(Protocol):
     """A loaded Whisper."""
 
     name: ClassVar[str]
@@ -49,11 +49,11 @@ class Engine(Protocol):
 class WindowTranscriber:
     """A Transcriber that has an engine listen to the windows of an audio."""
 
-    def __init__(self, config: TranscribeConfig, engine: Engine, model: str) -> None:
+    def __init__(self, config: TranscribeConfig, engine: Listener, model: str) -> None:
         self._engine = engine
         self._model = model
         self._windows = speech_windows if config.vad else all_windows
-        self._language = _choose_language(config.language, engine)
+        self._language = _choose_language(config.language, engine, model)
 
     def transcribe(self, audios: Iterable[Audio]) -> Iterator[Transcript]:
         for audio in audios:
@@ -74,9 +74,15 @@ class WindowTranscriber:
         )
 
 
-def _choose_language(wanted: str, engine: Engine) -> str:
+def _choose_language(wanted: str, engine: Listener, model: str) -> str:
     if len(engine.languages) == 1:
-        return next(iter(engine.languages))
+        (only,) = engine.languages
+        if wanted not in ("", only):
+            raise RequestError(
+                f"The Whisper model {model!r} knows no language but {only!r}, so transcribe.language={wanted} would be "
+                "ignored: take a model of many languages, as by --set transcribe.model=tiny, or leave the language out."
+            )
+        return only
     if wanted and wanted not in engine.languages:
         raise RequestError(
             f"Whisper knows no language {wanted!r}: give a code such as 'en', or '' to have it detected."

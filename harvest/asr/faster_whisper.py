@@ -10,6 +10,7 @@ import bisect
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from harvest.asr.arithmetic import settle
 from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig
 from harvest.asr.engine import Heard, HeardWord
 from harvest.asr.models import Weights, load_failed
@@ -20,7 +21,7 @@ SEEKS_PER_SECOND = 100
 
 
 class FasterWhisper:
-    """An Engine; loads its model when made."""
+    """A Listener; loads its model when made."""
 
     name: ClassVar[str] = "faster-whisper"
 
@@ -58,7 +59,6 @@ def _heard(segment: Any, windows: Sequence[Window]) -> Heard:
 
 def _load(config: TranscribeConfig, weights: Weights) -> Any:
     try:
-        import ctranslate2
         from faster_whisper import BatchedInferencePipeline, WhisperModel
     except ImportError:
         raise RequestError(
@@ -67,12 +67,7 @@ def _load(config: TranscribeConfig, weights: Weights) -> Any:
         ) from None
     if weights.path is not None and not (weights.path / "model.bin").is_file():
         raise load_failed(weights, "faster-whisper reads a CTranslate2 folder with a model.bin, and this is none")
-    device = config.device
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    compute_type: str = config.compute_type
-    if compute_type == "auto":
-        compute_type = "int8" if device == "cpu" else "float16"
+    device, compute_type = settle(config)
     source = str(weights.path or weights.name)
     try:
         model = WhisperModel(source, device=device, compute_type=compute_type, cpu_threads=config.threads)

@@ -4,6 +4,7 @@ A package's weights come first for the name they bear, so that a machine without
 same words. Those packages are strangers': their weights are read only if the digest is the one we know.
 """
 
+import functools
 import hashlib
 import importlib.util
 from dataclasses import dataclass
@@ -54,6 +55,23 @@ def find_weights(model: str) -> Weights:
     folder = Path(spec.submodule_search_locations[0]) / packaged.folder
     _check(folder / "model.bin", packaged)
     return Weights(name=model, path=folder)
+
+
+def identity(model: str) -> str:
+    """What names the weights in a fingerprint: the name, or for a path the digest of what lies there."""
+    path = Path(model).expanduser()
+    file = path / "model.bin" if path.is_dir() else path
+    if not file.is_file():
+        return model
+    facts = file.stat()
+    return f"sha256:{_digest(file, facts.st_size, facts.st_mtime_ns)}"
+
+
+@functools.lru_cache(maxsize=4)
+def _digest(file: Path, _size: int, _mtime_ns: int) -> str:
+    """Computed once as long as the file's size and time stay."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def load_failed(weights: Weights, cause: Exception | str) -> RequestError:

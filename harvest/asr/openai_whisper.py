@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from harvest.asr.arithmetic import Arithmetic, settle
 from harvest.asr.base import Audio, TranscribeConfig
 from harvest.asr.ct2_weights import read_checkpoint
 from harvest.asr.engine import Heard, HeardWord
@@ -21,19 +22,20 @@ from harvest.errors import RequestError
 
 
 class OpenAIWhisper:
-    """An Engine; loads its model when made, and sets how many threads torch uses in this process."""
+    """A Listener; loads its model when made, and sets how many threads torch uses in this process."""
 
     name: ClassVar[str] = "openai"
 
     def __init__(self, config: TranscribeConfig, weights: Weights) -> None:
         self._whisper, torch = _import()
         torch.set_num_threads(config.threads)
-        device = _device(config, weights, torch)
-        self._model = _load(weights, device, self._whisper)
+        arithmetic = settle(config)
+        _refuse_impossible(arithmetic, weights, torch)
+        self._model = _load(weights, arithmetic.device, self._whisper)
         self._options = {
             "beam_size": config.beam_size if config.beam_size > 1 else None,
             "without_timestamps": True,  # the alignment gives better ones
-            "fp16": device == "cuda" and config.compute_type != "float32",
+            "fp16": arithmetic.compute_type == "float16",
         }
         self.languages = frozenset(self._whisper.tokenizer.LANGUAGES if self._model.is_multilingual else {"en"})
 
@@ -98,16 +100,11 @@ def _import() -> tuple[Any, Any]:
     return whisper, torch
 
 
-def _device(config: TranscribeConfig, weights: Weights, torch: Any) -> str:
-    has_gpu = torch.cuda.is_available()
-    device = config.device
-    if device == "auto":
-        device = "cuda" if has_gpu else "cpu"
-    if device == "cuda" and not has_gpu:
+def _refuse_impossible(arithmetic: Arithmetic, weights: Weights, torch: Any) -> None:
+    if arithmetic.device == "cuda" and not torch.cuda.is_available():
         raise load_failed(weights, "there is no GPU that torch can use")
-    if device == "cpu" and config.compute_type == "float16":
+    if arithmetic == Arithmetic("cpu", "float16"):
         raise load_failed(weights, "float16 needs a GPU, on a CPU openai-whisper computes in float32 only")
-    return device
 
 
 def _load(weights: Weights, device: str, whisper: Any) -> Any:

@@ -22,12 +22,12 @@ from harvest.media.safe import FORMATS, PROTOCOLS, open_media
 MAX_SECONDS = 6 * 3600.0  # 1.4 GB of samples; a forged time stamp asks for far more
 
 
-def read_audio(path: Path, stream_index: int | None = None) -> Audio:
-    """Decode an audio stream of `path`, by default the one a player would choose.
+def read_audio(path: Path) -> Audio:
+    """Decode the audio stream of `path` that a player would choose.
 
     Raises StageError with NO_AUDIO, CORRUPT or TOO_LONG.
     """
-    chosen, start = _choose(path, stream_index)
+    chosen, start = _choose(path)
     command = (
         ffmpeg.input(str(path.absolute()), protocol_whitelist=PROTOCOLS, format_whitelist=FORMATS, copyts=None)
         .output("pipe:", map=f"0:{chosen}", vn=None, sn=None, dn=None, af=_on_the_clock(start), ac=1, format="s16le")
@@ -61,16 +61,13 @@ def _run(command: Any, path: Path) -> bytes:
     return finished.stdout
 
 
-def _choose(path: Path, stream_index: int | None) -> tuple[int, float]:
+def _choose(path: Path) -> tuple[int, float]:
     """Index of the audio stream among the file's streams, and the second at which the file's clock begins."""
     with open_media(path) as container:
-        start = (container.start_time or 0) / av.time_base
-        if stream_index is None:
-            best = container.streams.best("audio")
-            stream_index = -1 if best is None else best.index
-        if stream_index not in {stream.index for stream in container.streams.audio}:
-            raise StageError(Reason.NO_AUDIO, f"{path.name} has no such audio stream, so nobody can be heard.")
-        return stream_index, start
+        best = container.streams.best("audio")
+        if best is None:
+            raise StageError(Reason.NO_AUDIO, f"{path.name} has no audio stream, so nobody can be heard.")
+        return best.index, (container.start_time or 0) / av.time_base
 
 
 def _on_the_clock(start: float) -> str:

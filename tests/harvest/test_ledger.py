@@ -1,5 +1,7 @@
 """The ledger remembers why a video is not done, and says so in few words."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,18 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="is not a ledger"):
         Ledger(tmp_path)
     assert path.read_bytes() == b"my own notes " * 100
+
+
+@pytest.mark.slow  # SQLite waits five seconds for the other
+def test_a_ledger_that_somebody_else_is_using_is_not_called_something_else(tmp_path: Path) -> None:
+    Ledger(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RequestError, match=r"cannot be used now .*locked.*: wait"):
+            Ledger(tmp_path)
+
+
+def test_a_ledger_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").mkdir()
+    with pytest.raises(RequestError, match="cannot be used now"):
+        Ledger(tmp_path)

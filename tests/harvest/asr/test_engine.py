@@ -18,7 +18,7 @@ AUDIO = Audio(samples=np.zeros(2 * RATE_HZ, np.float32))
 
 @dataclass
 class Parrot:
-    """An Engine that hears the same words in every window."""
+    """A Listener that hears the same words in every window."""
 
     words: tuple[HeardWord, ...]
     avg_logprob: float = -0.2
@@ -75,9 +75,14 @@ def test_a_language_is_detected_given_or_the_only_one_there_is() -> None:
     words = (HeardWord(" hi", 0.0, 1.0, 1.0),)
     assert transcript_of(Parrot(words)).language == "en"
     assert transcript_of(Parrot(words), "zh").language == "zh"
-    assert transcript_of(Parrot(words, languages=frozenset({"en"})), "zh").language == "en"
+    assert transcript_of(Parrot(words, languages=frozenset({"en"}))).language == "en"
 
 
 def test_a_language_nobody_knows_is_a_wrong_request() -> None:
     with pytest.raises(RequestError, match="'qq'"):
         transcript_of(Parrot(()), "qq")
+
+
+def test_a_language_that_the_model_does_not_know_is_a_wrong_request() -> None:
+    with pytest.raises(RequestError, match=r"no language but 'en'.*transcribe\.language=zh.*transcribe\.model=tiny"):
+        transcript_of(Parrot((), languages=frozenset({"en"})), "zh")

@@ -15,6 +15,7 @@ from harvest.asr import ENGINES, make_transcriber
 from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig, Transcriber
 from harvest.asr.ct2_weights import read_checkpoint
 from harvest.errors import RequestError
+from harvest.stages.transcribe import Transcribe
 from tests.harvest.asr.conftest import Talk
 
 each_engine = pytest.mark.parametrize("engine", sorted(ENGINES))
@@ -145,3 +146,22 @@ def test_converted_weights_encode_sound_as_ctranslate2_does(tiny_en: Path, talk:
     original = ctranslate2.models.Whisper(str(tiny_en), compute_type="float32", intra_threads=1)
     theirs = np.array(original.encode(ctranslate2.StorageView.from_array(mel.numpy())))
     assert np.abs(ours - theirs).max() < 1e-3
+
+
+def test_a_fingerprint_names_weights_by_what_they_are_and_not_by_where_they_lie(tmp_path: Path) -> None:
+    def fingerprint_with(content: bytes, folder: str) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "model.bin").write_bytes(content)
+        return Transcribe(TranscribeConfig(model=str(tmp_path / folder))).fingerprint("")
+
+    assert fingerprint_with(b"one", "a") == fingerprint_with(b"one", "b") != fingerprint_with(b"another", "a")
+
+
+def test_a_fingerprint_holds_the_arithmetic_and_not_the_device() -> None:
+    def fingerprint_with(**settings: object) -> str:
+        return Transcribe(TranscribeConfig.model_validate(settings)).fingerprint("")
+
+    assert fingerprint_with(device="cuda") == fingerprint_with(device="cuda", compute_type="float16")
+    assert fingerprint_with(device="cuda", compute_type="int8") == fingerprint_with(device="cpu")
+    assert fingerprint_with(device="cuda") != fingerprint_with(device="cpu")
+    assert fingerprint_with(engine="openai") == fingerprint_with(engine="openai", compute_type="float32")
