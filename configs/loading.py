@@ -40,7 +40,7 @@ def load(schema: type[ConfigType], source: str | Path | None, overrides: Sequenc
     """
     values = _read_yaml(_locate(schema, source)) if source is not None else {}
     for override in overrides:
-        _apply_override(values, override)
+        _apply_override(values, override, schema)
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -99,7 +99,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _apply_override(values: dict[str, Any], override: str) -> None:
+def _apply_override(values: dict[str, Any], override: str, schema: type[Config]) -> None:
     dotted, separator, text = override.partition("=")
     names = dotted.strip().split(".")
     if not separator or not all(names):
@@ -108,6 +108,8 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         value = text
+    if value is not None and not isinstance(value, str | list | dict) and _is_text(schema, names):
+        value = text.strip()  # YAML takes 2024 for a number, and for a truth value the language "no"
     for name in names[:-1]:
         inner = values.get(name, {})
         if not isinstance(inner, dict):
@@ -115,6 +117,15 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         values[name] = dict(inner)  # a copy: YAML's aliases make one mapping of several settings
         values = values[name]
     values[names[-1]] = value
+
+
+def _is_text(schema: type[BaseModel], names: Sequence[str]) -> bool:
+    """Whether the setting of that name is a text, or one of several words."""
+    field = schema.model_fields.get(names[0])
+    kinds = (field.annotation, *get_args(field.annotation)) if field is not None else ()
+    if len(names) == 1:
+        return any(kind is str or isinstance(kind, str) for kind in kinds)
+    return any(_is_text(kind, names[1:]) for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
 
 
 def _describe(schema: type[Config], error: ValidationError) -> str:
