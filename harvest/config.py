@@ -27,7 +27,7 @@ class ShardConfig(Config):
     @classmethod
     def _sum_to_one(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-            raise ValueError("the three shares must be positive and sum to 1")
+            raise ValueError("no share may be below 0, and the three must sum to 1")
         return shares
 
 

@@ -27,14 +27,19 @@ class RawSample:
 
 
 def encode(sample: Sample) -> RawSample:
-    """The members of `sample`; equal samples give equal bytes. Raises ValueError if a float is not finite."""
+    """The members of `sample`; equal samples give equal bytes.
+
+    Raises ValueError if a float is not finite, and CorruptShard for a member that `decode` would find too large.
+    """
     values = json_values(sample)
     try:
         record = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise ValueError(f"A sample of video {sample.video_id} at {sample.frame_time} s: {error}.") from None
     members = {"jpg": sample.image, "json": record.encode(), "txt": values["caption"].encode()}
-    return RawSample(key=sample.key, members=members)
+    raw = RawSample(key=sample.key, members=members)
+    _check_sizes(raw)
+    return raw
 
 
 def decode(raw: RawSample) -> Sample:
@@ -42,14 +47,19 @@ def decode(raw: RawSample) -> Sample:
     for member in MEMBERS:
         if member not in raw.members:
             raise CorruptShard(f"Sample {raw.key} has no {member} member.")
-        if len(raw.members[member]) > MAX_MEMBER_BYTES[member]:
-            raise CorruptShard(f"The {member} member of sample {raw.key} is over {MAX_MEMBER_BYTES[member]} bytes.")
+    _check_sizes(raw)
     values = _read_json(raw)
     if values["key"] != raw.key:
         raise CorruptShard(f"Sample {raw.key} calls itself {shown(values['key'])} in its JSON.")
     if values["caption"].encode() != raw.members["txt"]:
         raise CorruptShard(f"Sample {raw.key} has one caption in its txt member and another in its JSON.")
     return Sample(image=raw.members["jpg"], **values)
+
+
+def _check_sizes(raw: RawSample) -> None:
+    for member in MEMBERS:
+        if len(raw.members[member]) > MAX_MEMBER_BYTES[member]:
+            raise CorruptShard(f"The {member} member of sample {raw.key} is over {MAX_MEMBER_BYTES[member]} bytes.")
 
 
 def _read_json(raw: RawSample) -> dict[str, Any]:

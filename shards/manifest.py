@@ -13,6 +13,7 @@ from shards.sample import SCHEMA
 from shards.split import SPLITS, Split
 
 MANIFEST_NAME = "manifest.json"
+SIDE_NAME = re.compile(r"(_meta/)?[A-Za-z0-9_-]+\.(md|json|parquet)")
 SHARD_NAME = re.compile(r"[A-Za-z0-9_-]+\.tar")  # nothing that leads out of the folder, nor a terminal astray
 
 
@@ -34,6 +35,7 @@ class Manifest:
     schema: int = SCHEMA
     version: str = ""  # of the software that wrote the set
     shards: tuple[ShardEntry, ...]
+    files: dict[str, str]  # path in the folder -> SHA-256, of all that is neither tar nor manifest
     videos: dict[str, int] = field(default_factory=dict)  # split -> number of videos
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of candidates
     settings: dict[str, Any] = field(default_factory=dict)  # resolved settings that made the set
@@ -75,8 +77,8 @@ class Manifest:
 def _parse(values: Any, path: Path) -> Manifest:
     if not isinstance(values, dict):
         raise CorruptShard(f"{path} is not a manifest: it holds no object.")
-    if "schema" not in values or "shards" not in values:
-        raise CorruptShard(f"{path} is not a manifest of shards: it has no schema or no shards.")
+    if missing := {"schema", "shards", "files"} - values.keys():
+        raise CorruptShard(f"{path} is not a manifest of shards: it has no {min(missing)}.")
     if values["schema"] != SCHEMA:
         raise UnknownSchema(f"{path} has schema {shown(values['schema'])}; this version reads schema {SCHEMA}.")
     try:
@@ -109,3 +111,7 @@ def _check_facts(manifest: Manifest, path: Path) -> None:
     sound &= all(isinstance(table, dict) and all(type(n) is int for n in table.values()) for table in counts)
     if not sound:
         raise CorruptShard(f"{path} has a version, settings or counts of the wrong kind.")
+    if not isinstance(manifest.files, dict) or not all(type(digest) is str for digest in manifest.files.values()):
+        raise CorruptShard(f"{path} lists its side files without their digests.")
+    if strange := [name for name in manifest.files if not SIDE_NAME.fullmatch(name)]:
+        raise CorruptShard(f"{path} names a side file that cannot be: {shown(strange[0])}.")

@@ -50,12 +50,20 @@ def check_folder(folder: Path) -> list[str]:
     counts = {shard.name: shard.samples for shard in manifest.shards}
     unlisted = [path.name for path in sorted(folder.glob("*.tar")) if path.name not in counts]
     problems = [f"{name} is not in the manifest." for name in unlisted]
-    if not (folder / "README.md").is_file():
-        problems.append("README.md is missing, so Hugging Face datasets would not find the pictures.")
+    problems += _check_side_files(folder, manifest)
     problems += _check_counts(folder / "sizes.json", counts, "open_clip")
     problems += _check_counts(folder / "index.json", counts, "wids")
     problems += _check_rows(folder, manifest)
     return problems
+
+
+def _check_side_files(folder: Path, manifest: Manifest) -> Iterator[str]:
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{name} is missing."
+        elif file_digest(path) != digest:
+            yield f"{name} has another SHA-256 than the manifest says: its bytes have changed."
 
 
 def _check_counts(path: Path, counts: dict[str, int], reader: str) -> Iterator[str]:

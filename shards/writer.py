@@ -62,6 +62,7 @@ def write_set(
         for (_, shard_rows), entry in zip(written, manifest.shards, strict=True):
             side_files.write_shard_rows(folder, entry, shard_rows)
         side_files.write_set_files(folder, manifest, rows, facts.dropped, title=facts.title)
+        manifest = dataclasses.replace(manifest, files=_side_digests(folder))
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
@@ -100,6 +101,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _side_digests(folder: Path) -> dict[str, str]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".tar"]
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+
+
 def _manifest(shards: list[ShardEntry], rows: list[dict[str, Any]], facts: SetFacts) -> Manifest:
     videos: dict[str, int] = {
         split: len({row["video_id"] for row in rows if row["split"] == split}) for split in SPLITS
@@ -108,6 +114,7 @@ def _manifest(shards: list[ShardEntry], rows: list[dict[str, Any]], facts: SetFa
     return Manifest(
         version=facts.version,
         shards=tuple(shards),
+        files={},  # not yet written
         videos=videos,
         dropped={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
         settings=dict(facts.settings),

@@ -148,3 +148,11 @@ def test_flipped_bytes_in_a_record_are_found_or_change_nothing_but_a_value() -> 
         damaged = record[:place] + bytes([record[place] ^ 0x80]) + record[place + 1 :]
         with pytest.raises(CorruptShard, match=KEY):
             decode(raw_sample(json=damaged))
+
+
+@pytest.mark.parametrize(
+    ("too_much", "member"), [({"caption": "a" * (1 << 20)}, "json"), ({"image": bytes((32 << 20) + 1)}, "jpg")]
+)
+def test_what_could_not_be_read_back_is_not_written(too_much: dict[str, Any], member: str) -> None:
+    with pytest.raises(CorruptShard, match=f"The {member} member of sample {KEY} is over"):
+        encode(sample(7, key=KEY, **too_much))

@@ -89,6 +89,12 @@ def test_a_shard_that_cannot_be_is_refused(tmp_path: Path, good: dict[str, Any],
 
 CHANGES: list[Callable[[dict[str, Any]], object]] = [
     lambda values: values.pop("shards"),
+    lambda values: values.pop("files"),
+    lambda values: values.update(files=["README.md"]),
+    lambda values: values.update(files={"README.md": 5}),
+    lambda values: values.update(files={"../README.md": "0" * 64}),
+    lambda values: values.update(files={"/etc/hosts.json": "0" * 64}),
+    lambda values: values.update(files={"_meta/../../a.json": "0" * 64}),
     lambda values: values.update(shards=5),
     lambda values: values.update(shards={"a": 1}),
     lambda values: values.update(shards=[[]]),

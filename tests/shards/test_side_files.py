@@ -14,7 +14,7 @@ from shards.reader import read_set
 from shards.sample import JSON_FIELDS, json_values
 from shards.split import SPLITS
 from shards.writer import SetFacts, write_set
-from tests.shards.pictures import sample, small_set
+from tests.shards.pictures import files, sample, small_set
 
 FACTS = SetFacts(
     title="Überschrift: {a} # [b]",
@@ -78,6 +78,13 @@ def test_the_index_has_each_shards_md5(folder: Path) -> None:
         content = (folder / one["url"]).read_bytes()
         assert one["md5sum"] == hashlib.md5(content).hexdigest()
         assert one["filesize"] == len(content)
+
+
+def test_the_manifest_has_the_digest_of_every_file_that_is_not_a_shard(folder: Path) -> None:
+    found = files(folder)
+    side = {name: content for name, content in found.items() if not name.endswith(".tar") and name != "manifest.json"}
+    assert Manifest.load(folder).files == {name: hashlib.sha256(side[name]).hexdigest() for name in side}
+    assert len(side) == 3 + 2 * 6 + 1
 
 
 def test_the_card_lists_splits_features_and_what_was_dropped(folder: Path) -> None:

@@ -121,14 +121,19 @@ def test_a_manifest_that_miscounts_videos_is_found(folder: Path) -> None:
     assert any("videos" in problem for problem in check_folder(folder))
 
 
-@pytest.mark.parametrize("name", ["sizes.json", "index.json", "README.md", "_meta/00002.parquet"])
+SIDE_FILES = ["sizes.json", "index.json", "README.md", "_meta/00002.parquet", "_meta/00002_stats.json"]
+
+
+@pytest.mark.parametrize("name", [*SIDE_FILES, "_meta/dropped.parquet"])
 def test_a_side_file_that_is_missing_or_damaged_is_found(folder: Path, name: str) -> None:
-    if name != "README.md":  # prose may be edited
-        for content in (b"", b"[]", b"{}", b"PAR1" * 10):
-            (folder / name).write_bytes(content)
-            assert any(Path(name).name in problem for problem in check_folder(folder)), content
+    whole = (folder / name).read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 0x04]) + whole[middle + 1 :]
+    for content in (b"", b"[]", b"{}", b"PAR1" * 10, flipped):
+        (folder / name).write_bytes(content)
+        assert any(name in problem and "SHA-256" in problem for problem in check_folder(folder)), content
     (folder / name).unlink()
-    assert any(Path(name).name in problem for problem in check_folder(folder))
+    assert f"{name} is missing." in check_folder(folder)
 
 
 def test_side_files_of_another_set_are_found(folder: Path, tmp_path: Path) -> None:
