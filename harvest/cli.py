@@ -4,8 +4,9 @@ The verbs are imported where they are called: with them come decoders and detect
 wait, and without which `validate` works.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from configs.command_line import EPILOG, ConfigName, Overrides, ShowConfig, run
 from harvest.errors import HarvestError, Reason, RequestError
 from harvest.terminal import plain
 from shards.errors import ShardsError
+
+if TYPE_CHECKING:
+    from harvest.config import HarvestConfig
 
 app = typer.Typer(
     name="harvest",
@@ -53,12 +57,8 @@ def collect(
     from harvest import views
     from harvest.commands.collect import CollectRequest
     from harvest.commands.collect import collect as verb
-    from harvest.config import HarvestConfig
 
-    settings = configs.load(HarvestConfig, config, set_ or ())
-    if show_config:
-        print(configs.dump(settings), end="")  # noqa: T201  plain YAML, to be piped into a file
-        return
+    settings = _settings(config, set_ or (), show=show_config)
     if not playlist:
         raise RequestError("Nothing is named to collect: --playlist takes a list of URLs, a folder, a file or a URL.")
     request = CollectRequest(playlist=playlist, work=work, config=settings, only=only, retry=_reasons(retry))
@@ -80,12 +80,8 @@ def shard(
     """Pair key frames with speech, filter, and write the shard set."""
     from harvest import views
     from harvest.commands.shard import shard as verb
-    from harvest.config import HarvestConfig
 
-    settings = configs.load(HarvestConfig, config, set_ or ())
-    if show_config:
-        print(configs.dump(settings), end="")  # noqa: T201
-        return
+    settings = _settings(config, set_ or (), show=show_config)
     console = Console()
     with views.ShardBars(console) as bars:
         manifest = verb(work, out, settings, bars)
@@ -119,6 +115,17 @@ def validate(shards: Annotated[Path, typer.Argument(help="The folder of the set.
     if problems:
         raise typer.Exit(1)
     console.print(f"[green]{plain(str(shards))} is sound.[/]")
+
+
+def _settings(name: str | None, overrides: Sequence[str], *, show: bool) -> "HarvestConfig":
+    """The resolved settings; with `show` they are printed, and that is all."""
+    from harvest.config import HarvestConfig
+
+    settings = configs.load(HarvestConfig, name, overrides)
+    if show:
+        print(configs.dump(settings), end="")  # noqa: T201  plain YAML, to be piped into a file
+        raise typer.Exit
+    return settings
 
 
 def _reasons(text: str) -> frozenset[Reason]:
