@@ -38,7 +38,7 @@ class TrainState:
     position: Position
     shards: str  # absolute path of the set
     shards_digest: str
-    random_states: dict[str, str]  # generator's name -> its state, base64
+    random_states: dict[str, str]  # generator's name -> its state, base64; "cuda" only of a run on a GPU
     schema: int = SCHEMA
 
 
@@ -74,12 +74,20 @@ class Checkpoint:
             raise CheckpointError(f"The weights in {self.folder} do not fit its settings: {reason:.300}") from None
 
     def load_optimizer(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        tensors = _read_tensors(self.folder / "optimizer.safetensors")
+        """Raises CheckpointError for tensors that are missing, left over or of another shape than their parameter."""
+        path = self.folder / "optimizer.safetensors"
+        entries_of: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in _read_tensors(path).items():
+            name, _, entry = key.rpartition("/")
+            entries_of.setdefault(name, {})[entry] = tensor
+        if self.state.step and not entries_of:
+            raise CheckpointError(f"{path} is empty, so this checkpoint is damaged: resume from another one.")
         state: dict[int, dict[str, Tensor]] = {}
-        for number, (name, _) in enumerate(trained_parameters(model)):
-            entries = {key.rpartition("/")[2]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")}
-            if entries:
-                state[number] = entries
+        for number, (name, parameter) in enumerate(trained_parameters(model)):
+            if name in entries_of:  # else no loss has reached it yet
+                state[number] = _fitting(entries_of.pop(name), parameter, f"{path}: {name}")
+        if entries_of:
+            raise CheckpointError(f"{path} is of another model: it has {min(entries_of)}, which this model has not.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -107,12 +115,15 @@ class Writer:
         (partial / STATE_NAME).write_text(text + "\n", encoding="utf-8")
         _flush(partial)
         partial.rename(final)
+        _flush_entry(self.folder)
         _point_at(self.folder / LATEST_NAME, final.name)
-        self._forget_old()
+        self._forget_old(final)
         return final
 
-    def _forget_old(self) -> None:
-        for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
+    def _forget_old(self, latest: Path) -> None:
+        """Later ones than `latest` there may be, of a run that was taken back to an earlier step."""
+        others = sorted(set(self.folder.glob("step-*")) - {latest})
+        for old in others[: len(others) - (self.keep - 1)]:
             shutil.rmtree(old)
 
 
@@ -125,6 +136,26 @@ def latest_checkpoint(folder: Path) -> Path:
     if Path(name).name != name:
         raise CheckpointError(f"{pointer} names {name!r:.80}, which does not lie in its folder.")
     return folder / name
+
+
+def random_states(masks: torch.Generator, device: torch.device) -> dict[str, str]:
+    """The states of all generators that training on `device` draws from."""
+    return {name: generator_state(generator) for name, generator in _generators(masks, device).items()}
+
+
+def restore_random_states(states: dict[str, str], masks: torch.Generator, device: torch.device) -> None:
+    """A run that moves from CPU to GPU has no state for it and keeps the GPU's own."""
+    for name, generator in _generators(masks, device).items():
+        if name in states:
+            restore_generator(generator, states[name])
+
+
+def _generators(masks: torch.Generator, device: torch.device) -> dict[str, torch.Generator]:
+    found = {"masks": masks, "torch": torch.default_generator}
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        found["cuda"] = torch.cuda.default_generators[index]  # dropout's
+    return found
 
 
 def generator_state(generator: torch.Generator) -> str:
@@ -141,6 +172,19 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
     return _contiguous(
         {f"{names[number]}/{key}": tensor for number, entry in states.items() for key, tensor in entry.items()}
     )
+
+
+def _fitting(entries: dict[str, Tensor], parameter: Tensor, place: str) -> dict[str, Tensor]:
+    shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+    for name, shape in shapes.items():
+        if name not in entries:
+            raise CheckpointError(f"{place} lacks its {name}, so this checkpoint is damaged: resume from another one.")
+        if entries[name].shape != shape:
+            raise CheckpointError(
+                f"{place} has {name} of shape {tuple(entries[name].shape)} instead of {tuple(shape)}: "
+                "this is the checkpoint of another model."
+            )
+    return entries
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -169,13 +213,21 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _flush(folder: Path) -> None:
     """To the disk, so that a rename that survives a power cut names files that did too."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    for path in (folder, *folder.rglob("*")):
+        _flush_entry(path)
+
+
+def _flush_entry(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _point_at(pointer: Path, name: str) -> None:
     partial = pointer.with_name(f".{pointer.name}.partial")
     partial.write_text(f"{name}\n", encoding="utf-8")
+    _flush_entry(partial)
     partial.replace(pointer)
+    _flush_entry(pointer.parent)

@@ -10,10 +10,5 @@ class Place:
     rank: int = 0
     world: int = 1  # number of processes
 
-    @property
-    def writes(self) -> bool:
-        """Whether this process is the one that saves and logs."""
-        return self.rank == 0
-
 
 ALONE = Place()

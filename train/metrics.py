@@ -25,7 +25,9 @@ class JsonLines:
         """Lines after `after_step` were logged by a run that was killed before it saved; they are dropped."""
         path = folder / METRICS_NAME
         kept = [line for line in _whole_lines(path) if line["step"] <= after_step]
-        path.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text("".join(f"{json.dumps(line)}\n" for line in kept), encoding="utf-8")
+        partial.replace(path)
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

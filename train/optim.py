@@ -1,12 +1,15 @@
 """AdamW, and the learning rate as a pure function of the step."""
 
 import math
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import nn
 
 from configs.loading import Config
+
+Decay = Annotated[float, Field(ge=0, lt=1)]  # share of the old that a running mean keeps
 
 
 class OptimConfig(Config):
@@ -15,7 +18,7 @@ class OptimConfig(Config):
     lr: float = Field(5e-4, gt=0)  # the highest, reached after warm-up
     final_lr: float = Field(0.0, ge=0)  # share of `lr` that is left at the last step
     warmup_steps: int = Field(500, ge=0)
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Decay, Decay] = (0.9, 0.98)
     weight_decay: float = Field(0.05, ge=0)
     clip: float = Field(1.0, gt=0)  # largest norm of the gradient
 

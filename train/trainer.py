@@ -1,9 +1,11 @@
-"""The loop: next batch, losses, backward, clip, step, log, save, evaluate.
+"""The loop: next batch, losses, backward, clip, step, log, evaluate, save.
 
 Everything it works with is built elsewhere and handed in. The next step depends only on what a checkpoint holds:
-weights, optimizer, step, position in the data, and the states of the random number generators.
+weights, optimizer, step, position in the data, and the states of the random number generators. On a CPU a run that
+was stopped therefore goes on bit for bit; a GPU may add in another order and differ in the last bits.
 """
 
+import logging
 import signal
 import threading
 import time
@@ -19,12 +21,14 @@ from torch import Tensor
 
 from configs.loading import Config
 from train.batch import Batch
-from train.checkpoint import TrainState, Writer, generator_state
+from train.checkpoint import TrainState, Writer, random_states
 from train.errors import Diverged
 from train.metrics import Sink
 from train.models.vilt import Vilt
 from train.objectives.base import Losses, Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
+
+logger = logging.getLogger(__name__)
 
 _GO_ON = (
     "so training stopped and the last good checkpoint, if there is one, was kept: "
@@ -76,18 +80,19 @@ class Trainer:
         """
         config = self._config
         saved = state.step
-        with _interrupts_wait() as interrupted:
-            while state.step < config.steps and not interrupted():
+        with _interrupts_wait() as met:
+            while state.step < config.steps and not met.interrupted:
+                met.in_step = state.step + 1
                 batch = self._next_batch()
                 losses, norm = self._learn(batch, step=state.step)
                 state = replace(state, step=state.step + 1, position=batch.after)
                 last = state.step == config.steps
                 if last or state.step % config.log_every == 0:
                     self._log(state.step, losses, norm)
-                if last or state.step % config.save_every == 0:
-                    saved = self._save(state, losses)
                 if config.evaluate_every and (last or state.step % config.evaluate_every == 0):
                     self._evaluate(state.step)
+                if last or state.step % config.save_every == 0:  # after the evaluation: nobody would make up for it
+                    saved = self._save(state, losses)
             if state.step > saved:
                 self._save(state, losses)
         return state
@@ -107,6 +112,7 @@ class Trainer:
         torch.autograd.backward(losses.total)
         norm = torch.nn.utils.clip_grad_norm_(parts.model.parameters(), self._optim.clip)
         parts.optimizer.step()
+        parts.model.limit_scale()
         parts.optimizer.zero_grad(set_to_none=True)
         return losses, norm
 
@@ -123,8 +129,9 @@ class Trainer:
     def _save(self, state: TrainState, losses: Losses) -> int:
         _check_finite(losses, state.step)
         _check_weights(self._parts.model, state.step)
-        states = {"masks": generator_state(self._parts.masks), "torch": generator_state(torch.default_generator)}
-        self._parts.writer.save(self._parts.model, self._parts.optimizer, replace(state, random_states=states))
+        parts = self._parts
+        states = random_states(parts.masks, self._device)
+        parts.writer.save(parts.model, parts.optimizer, replace(state, random_states=states))
         return state.step
 
     def _evaluate(self, step: int) -> None:
@@ -164,22 +171,31 @@ def _check_weights(model: Vilt, step: int) -> None:
             raise Diverged(f"The weight {name} is not a number after step {step}, {_GO_ON}")
 
 
+class _Met:
+    """Whether the user has interrupted, and which step is at work."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.in_step = 0
+
+
 @contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+def _interrupts_wait() -> Iterator[_Met]:
     """Ctrl-C lets the step finish, so that what is saved is whole; a second one stops at once."""
-    met = False
+    met = _Met()
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # signals reach the main thread only
+        yield met  # signals reach the main thread only
         return
 
-    def note(number: int, _frame: FrameType | None) -> None:
-        nonlocal met
-        met = True
-        signal.signal(number, signal.default_int_handler)
+    def note(_number: int, _frame: FrameType | None) -> None:
+        met.interrupted = True
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        logger.warning("Finishing step %d and saving; Ctrl-C again stops at once.", met.in_step)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: met
+        yield met
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from configs.loading import dump
 from tests.train.small import small_model
@@ -65,6 +66,32 @@ def test_the_newest_are_kept_and_latest_names_the_last(writer: Writer, model: Vi
         writer.save(model, optimizer, state_at(step))
     assert sorted(path.name for path in writer.folder.iterdir()) == ["latest", "step-00000002", "step-00000030"]
     assert latest_checkpoint(writer.folder).name == "step-00000030"
+
+
+def test_the_one_that_latest_names_is_never_forgotten(writer: Writer, model: Vilt, config: TrainConfig) -> None:
+    optimizer = make_optimizer(model, config.optim)
+    for step in (10, 20, 5):  # the run was taken back to an earlier step
+        writer.save(model, optimizer, state_at(step))
+    assert latest_checkpoint(writer.folder).name == "step-00000005"
+    assert sorted(path.name for path in writer.folder.glob("step-*")) == ["step-00000005", "step-00000020"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "told"),
+    [
+        ("token_head.bias_V/exp_avg", None, "lacks its exp_avg"),
+        ("token_head.bias_V/exp_avg", torch.zeros(3), "has exp_avg of shape"),
+        ("nobody/exp_avg", torch.zeros(3), "which this model has not"),
+    ],
+)
+def test_an_optimizer_that_does_not_fit_is_refused(
+    saved: Path, model: Vilt, config: TrainConfig, name: str, tensor: torch.Tensor | None, told: str
+) -> None:
+    path = saved / "optimizer.safetensors"
+    tensors = {key: value for key, value in load_file(path).items() if key != name}
+    save_file(tensors if tensor is None else tensors | {name: tensor}, path)
+    with pytest.raises(CheckpointError, match=told):
+        Checkpoint.open(saved).load_optimizer(model, make_optimizer(model, config.optim))
 
 
 def test_no_pickle_is_written(saved: Path) -> None:

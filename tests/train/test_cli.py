@@ -7,13 +7,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from configs.loading import dump, load
 from tests.train.scenes import write_scenes
 from tests.train.small import SMALL_SETTINGS
 from train.cli import main
 from train.commands.evaluate import TASKS
+from train.config import TrainConfig
 from train.evaluation.routes import ROUTES
 from train.metrics import read_metrics
 
@@ -113,6 +116,98 @@ def test_an_empty_test_split_is_replaced_with_a_warning(
     train("eval", "--task", "retrieval", "--shards", str(tmp_path / "shards"), "--out", str(out))
     assert "the train split is evaluated instead" in caplog.text
     assert json.loads(out.read_text())["split"] == "train"
+
+
+def changed_run(place: Path, folder: Path, *changes: str) -> Path:
+    """A copy of the run that says it was trained with other settings."""
+    run = Path(shutil.copytree(place / "runs" / "pretrain-001", folder / "changed"))
+    for stored in run.glob("checkpoints/*/config.yaml"):
+        stored.write_text(dump(load(TrainConfig, stored, changes)))
+    return run
+
+
+def scores_of(train: Train, run: Path, *words: str) -> dict[str, Any]:
+    train("eval", "--task", "retrieval", "--checkpoint", str(run), *words)
+    scores: dict[str, Any] = json.loads((run / "scores.json").read_text())
+    return scores
+
+
+def test_what_was_trained_on_a_gpu_is_scored_on_what_there_is(train: Train, place: Path, tmp_path: Path) -> None:
+    assert scores_of(train, changed_run(place, tmp_path, "trainer.device=cuda"))["candidates"] == 12
+
+
+def test_without_contrast_the_other_route_is_the_one_to_quote(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path, "objective.contrastive.weight=0")
+    scores = scores_of(train, run)
+    assert scores["route"] == "fullmask"
+    assert not [name for name in scores if name.startswith("dual")]
+    words = ("eval", "--task", "retrieval", "--checkpoint", str(run), "--route", "dual")
+    assert "was not trained for the route 'dual'" in refusal(train, *words)
+
+
+def test_a_model_that_never_met_hidden_text_is_not_asked_to_guess_it(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path, "objective.alternate=off")
+    scores = scores_of(train, run)
+    assert scores["route"] == "dual"
+    assert not [name for name in scores if name.startswith("fullmask")]
+    words = ("eval", "--task", "retrieval", "--checkpoint", str(run), "--route", "fullmask")
+    assert "was not trained for the route 'fullmask'" in refusal(train, *words)
+
+
+def test_only_the_trained_half_of_a_route_counts(train: Train, place: Path, tmp_path: Path) -> None:
+    found = []
+    for number, name in enumerate(("hidden_text", "hidden_text_bow", "joint_text")):
+        run = changed_run(place, tmp_path / str(number), f"objective.weights.{name}=0")
+        found.append([value for name, value in scores_of(train, run).items() if name.startswith("fullmask")])
+    assert found[0] != found[1] and found[2] not in found[:2]
+
+
+def test_a_model_that_learnt_nothing_retrieval_reads_is_one_sentence(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path, "objective.alternate=off", "objective.contrastive.weight=0")
+    told = refusal(train, "eval", "--task", "retrieval", "--checkpoint", str(run))
+    assert "trained for no route of retrieval" in told
+
+
+def test_settings_of_another_version_are_one_sentence(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path)
+    for stored in run.glob("checkpoints/*/config.yaml"):
+        stored.write_text(stored.read_text() + "of_tomorrow: 1\n")
+    for words in (("eval", "--task", "retrieval", "--checkpoint"), ("pretrain", "--resume", "--out")):
+        assert "has settings that this version cannot use" in refusal(train, *words, str(run))
+
+
+def test_what_is_asked_for_does_not_replace_the_scores_to_quote(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path)
+    before = {name: (run / name).read_bytes() for name in ("scores.json", "retrieval.png")}
+    train("eval", "--task", "retrieval", "--checkpoint", str(run), "--split", "train", "--route", "fullmask")
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert json.loads((run / "scores-train-fullmask.json").read_text())["split"] == "train"
+    assert (run / "retrieval-train-fullmask.png").is_file()
+
+
+def test_a_set_that_changed_since_training_is_a_warning(
+    train: Train, place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = changed_run(place, tmp_path)
+    for stored in run.glob("checkpoints/*/state.json"):
+        stored.write_text(json.dumps(json.loads(stored.read_text()) | {"shards_digest": "another"}))
+    train("eval", "--task", "retrieval", "--checkpoint", str(run))
+    assert "has changed since the model was trained on it" in caplog.text
+
+
+def test_a_set_that_is_gone_is_asked_for(train: Train, place: Path, tmp_path: Path) -> None:
+    run = changed_run(place, tmp_path)
+    for stored in run.glob("checkpoints/*/state.json"):
+        stored.write_text(json.dumps(json.loads(stored.read_text()) | {"shards": str(tmp_path / "gone")}))
+    assert "say with --shards where it is now" in refusal(
+        train, "eval", "--task", "retrieval", "--checkpoint", str(run)
+    )
+
+
+def test_a_diverged_run_is_one_sentence_and_exit_code_1(train: Train, tmp_path: Path) -> None:
+    words = ["pretrain", *SETTINGS, "--set", "optim.lr=1e30", "--out", str(tmp_path / "run")]
+    told = train(*words, code=1).err
+    assert "Error: The " in told and "is not a number" in told and "a bug" not in told
 
 
 def test_resolved_settings_are_shown(train: Train) -> None:

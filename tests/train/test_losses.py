@@ -65,6 +65,15 @@ def test_contrast_of_two_orthogonal_pairs() -> None:
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-2)))
 
 
+def test_contrast_is_not_rounded_where_the_model_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, texts = (torch.nn.functional.normalize(torch.randn(8, 16, generator=generator), dim=1) for _ in range(2))
+    plain = contrast_loss(images, texts, torch.tensor(100.0), torch.eye(8, dtype=torch.bool))
+    with torch.autocast("cpu", torch.bfloat16):
+        same = contrast_loss(images, texts, torch.tensor(100.0), torch.eye(8, dtype=torch.bool))
+    assert same.item() == plain.item()
+
+
 def test_equal_captions_are_not_pushed_apart() -> None:
     tokens_BL = torch.tensor([[1, 2], [1, 2], [1, 3]])
     same_BB = same_caption(tokens_BL)

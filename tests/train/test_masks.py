@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.objectives.masks import MaskConfig, MaskPlan, Mode, draw_plan, quotas
+from train.objectives.masks import MaskConfig, MaskPlan, Mode, draw_plan, quotas, without_rows
 
 ROWS, LENGTH, PATCHES = 60, 20, 16
 REAL_BL = torch.arange(LENGTH) < torch.randint(3, LENGTH + 1, (ROWS, 1), generator=torch.Generator().manual_seed(1))
@@ -95,6 +95,12 @@ def test_the_generator_alone_decides() -> None:
 def test_without_alternation_every_row_is_joint(written: object) -> None:
     config = MaskConfig.model_validate({"alternate": written})
     assert [part.mode for part in plan_of(0, config)] == [Mode.JOINT]
+
+
+def test_modes_that_a_small_batch_leaves_without_rows_are_named() -> None:
+    assert without_rows(MaskConfig(), 16) == []
+    assert without_rows(MaskConfig(), 8) == [Mode.TEXT_ONLY, Mode.IMAGE_ONLY]
+    assert without_rows(MaskConfig(alternate="off"), 8) == []  # not wanted
 
 
 @settings(deadline=None, max_examples=60)

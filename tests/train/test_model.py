@@ -14,8 +14,8 @@ from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
 from train.errors import InitialisationError
 from train.models.embeddings import ImageInput, TextInput, patchify, shown_patches, whole_image
-from train.models.initialise import start_from_vit
-from train.models.layers import timm_knows
+from train.models.initialise import for_our_pixels, start_from_vit
+from train.models.layers import timm_model
 from train.models.vilt import Vilt
 
 
@@ -28,9 +28,9 @@ def image_of(model: Vilt, batch: Batch) -> ImageInput:
 
 
 def test_timm_can_be_imported_in_a_fresh_process_whatever_torch_was_installed() -> None:
-    program = "from train.models.layers import timm_knows; raise SystemExit(not timm_knows('vit_tiny_patch16_224'))"
+    program = "from train.models.layers import timm_model; raise SystemExit(timm_model('vit_tiny_patch16_224') is None)"
     subprocess.run([sys.executable, "-c", program], check=True)
-    assert not timm_knows("not_a_model")
+    assert timm_model("not_a_model") is None
 
 
 def test_weights_depend_on_the_seed_alone(config: TrainConfig, tokenizer: Tokenizer) -> None:
@@ -126,6 +126,51 @@ def test_a_vits_patch_projection_means_the_same_here(model: Vilt, config: TrainC
     assert torch.allclose(ours, convolved.flatten(2).transpose(1, 2), atol=1e-4)
     assert torch.equal(model.state_dict()["blocks.1.mlp.fc2.weight"], theirs["blocks.1.mlp.fc2.weight"])
     assert torch.equal(model.text.pieces.weight, before)
+
+
+def test_a_vit_for_other_pixels_gives_the_same_on_ours(model: Vilt, config: TrainConfig, tmp_path: Path) -> None:
+    known = timm_model("vit_tiny_patch16_224")  # one of the many that were trained on pixels from -1 to 1
+    assert known is not None and known.mean == known.std == (0.5, 0.5, 0.5)
+    theirs = load_file(vit_weights(config, width=32, depth=2, tmp_path=tmp_path))
+    ours = for_our_pixels(theirs, mean=known.mean, std=known.std)
+    save_file(ours, tmp_path / "ours.safetensors")
+    start_from_vit(model, str(tmp_path / "ours.safetensors"))
+    images = torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    pixels = (images.float() / 255 - 0.5) / 0.5
+    convolved = torch.nn.functional.conv2d(
+        pixels, theirs["patch_embed.proj.weight"], theirs["patch_embed.proj.bias"], stride=16
+    )
+    projected = model.image.project(model.patchify(images))
+    assert torch.allclose(projected, convolved.flatten(2).transpose(1, 2), atol=1e-3)
+
+
+def test_a_vit_with_more_in_its_blocks_is_told_apart_from_a_deeper_one(
+    model: Vilt, config: TrainConfig, tmp_path: Path
+) -> None:
+    deeper = vit_weights(config, width=32, depth=3, tmp_path=tmp_path)
+    with pytest.raises(InitialisationError, match=r"set model\.depth"):
+        start_from_vit(model, str(deeper))
+    weights = load_file(vit_weights(config, width=32, depth=2, tmp_path=tmp_path))
+    save_file(weights | {"blocks.0.ls1.gamma": torch.ones(32)}, tmp_path / "scaled.safetensors")
+    with pytest.raises(InitialisationError, match="choose a plain one"):
+        start_from_vit(model, str(tmp_path / "scaled.safetensors"))
+
+
+def test_the_temperature_stops_at_its_limit_and_comes_back(model: Vilt) -> None:
+    model.log_scale.data.fill_(9.0)
+    model.limit_scale()
+    assert model.scale().item() == pytest.approx(100)
+    (gradient,) = torch.autograd.grad(model.scale(), model.log_scale)
+    assert gradient.item() == pytest.approx(100)  # it can fall again
+
+
+@pytest.mark.parametrize("positions", ["learned", "sincos"])
+def test_places_are_trained_or_fixed_as_asked(config: TrainConfig, tokenizer: Tokenizer, positions: str) -> None:
+    settings = config.model_copy(update={"model": config.model.model_copy(update={"positions": positions})})
+    built = small_model(settings, tokenizer)
+    trained = {name for name, _ in built.named_parameters() if "places" in name}
+    assert trained == ({"text.places_LD", "image.places_ND"} if positions == "learned" else set())
+    assert {"text.places_LD", "image.places_ND", "decoder.places_ND"} <= built.state_dict().keys()
 
 
 @pytest.mark.parametrize(("width", "depth"), [(64, 2), (32, 1), (32, 3)])

@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from configs.loading import ConfigError, load
+from train.config import TrainConfig
 from train.models.vilt import Vilt
 from train.optim import OptimConfig, learning_rate, make_optimizer, trained_parameters
 
@@ -20,6 +22,12 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine() -> None:
 
 def test_a_warm_up_longer_than_the_run_is_no_error() -> None:
     assert learning_rate(CONFIG, 5, steps=6) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("betas", ["[0.9, 1.0]", "[-0.1, 0.9]"])
+def test_a_running_mean_that_keeps_all_is_refused(betas: str) -> None:
+    with pytest.raises(ConfigError, match=r"optim\.betas"):
+        load(TrainConfig, None, [f"optim.betas={betas}"])
 
 
 def test_norms_biases_and_embeddings_do_not_decay(model: Vilt) -> None:

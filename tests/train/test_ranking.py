@@ -26,6 +26,10 @@ def test_a_model_that_scores_all_alike_is_last() -> None:
     assert ranks(torch.zeros(2, 4), torch.eye(4, dtype=torch.bool)[:2]).tolist() == [4, 4]
 
 
+def test_scores_that_are_no_numbers_are_last() -> None:
+    assert ranks(torch.full((2, 4), torch.nan), torch.eye(4, dtype=torch.bool)[:2]).tolist() == [4, 4]
+
+
 def test_recalls_and_median() -> None:
     figures = recalls(torch.tensor([1, 2, 6, 30]))
     assert figures == {"recall@1": 0.25, "recall@5": 0.5, "recall@10": 0.75, "median_rank": 4.0}

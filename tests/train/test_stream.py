@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from shards.codec import RawSample
 from shards.errors import CorruptShard
 from shards.manifest import Manifest, ShardEntry
 from train.batch import Batch
 from train.config import TrainConfig
-from train.data.collate import Collate
+from train.data.collate import Collate, caption_of
 from train.data.loader import Reading, load
 from train.data.order import Position, ShuffledOrder
 from train.data.tokenizer import Tokenizer
 from train.distributed import Place
+from train.errors import DataError
 
 EPOCH = 48  # training samples of the fixture
 
@@ -55,6 +57,12 @@ def stream(shards: Path, manifest: Manifest, config: TrainConfig, tokenizer: Tok
 
 def keys_of(batches: list[Batch]) -> list[str]:
     return [key for batch in batches for key in batch.keys]
+
+
+def test_a_caption_that_is_not_utf_8_is_named_with_its_key() -> None:
+    raw = RawSample(key="000010005", members={"txt": b"caf\xe9", "jpg": b"", "json": b"{}"})
+    with pytest.raises(DataError, match="The caption of sample 000010005 is not UTF-8"):
+        caption_of(raw)
 
 
 def test_an_epoch_holds_every_sample_exactly_once(stream: Stream) -> None:

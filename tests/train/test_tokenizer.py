@@ -1,6 +1,7 @@
 """Captions to pieces."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_captions_are_lower_cased_cut_and_padded() -> None:
     assert tokens_BL[:, 0].tolist() == [tokenizer.cls] * 2
     assert real_BL.sum(dim=1).tolist() == [3, 6]
     assert (tokens_BL[0, 3:] == tokenizer.pad).all()
-    assert tokenizer.decode(tokens_BL[0].tolist()) == "the tail"
+    assert [tokenizer.pieces.id_to_token(number) for number in tokens_BL[0, 1:3].tolist()] == ["the", "tail"]
 
 
 def test_a_caption_cannot_smuggle_in_a_special_piece() -> None:
@@ -73,6 +74,24 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_pieces_are_counted_once_a_caption() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
-    documents_V = count_pieces(tokenizer, CAPTIONS, length=20)
+    count = count_pieces(tokenizer, CAPTIONS, length=20)
     the = tokenizer.encode(["the"], 2)[0][0, 1]
-    assert documents_V[the].item() == 3  # of four
+    assert count.documents_V[the].item() == 3  # of four
+    assert count.cut == 0
+
+
+def test_captions_that_are_cut_are_counted() -> None:
+    tokenizer = train_word_pieces(TokenizerConfig(min_count=1), ["one two three", "one two", "one two three four"])
+    for length, cut in ((3, 2), (4, 1), (5, 0)):
+        count = count_pieces(tokenizer, ["one two three", "one two", "one two three four"], length=length)
+        assert count.cut == cut
+    four = tokenizer.encode(["four"], 2)[0][0, 1]
+    assert count_pieces(tokenizer, ["one two three four"], length=4).documents_V[four] == 0  # what is not read
+
+
+def test_a_tokenizer_means_the_same_in_a_spawned_worker() -> None:
+    tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
+    sent = pickle.loads(pickle.dumps(tokenizer))
+    captions = ["the [MASK] fin [PAD]", *CAPTIONS]
+    assert torch.equal(sent.encode(captions, 12)[0], tokenizer.encode(captions, 12)[0])
+    assert sent.special == tokenizer.special

@@ -15,7 +15,7 @@ from shards.manifest import Manifest
 from shards.reader import read_shard
 from train import runs
 from train.batch import Batch
-from train.checkpoint import Checkpoint, TrainState, Writer, restore_generator
+from train.checkpoint import Checkpoint, TrainState, Writer, restore_random_states
 from train.commands.assembly import (
     chosen_device,
     evaluation_batches,
@@ -93,8 +93,15 @@ def _new_learner(request: Request, manifest: Manifest) -> _Learner:
     captions = [*islice(_captions(request.shards, manifest), config.tokenizer.max_captions)]
     tokenizer = make_tokenizer(config.tokenizer, captions)
     model = make_model(config, tokenizer)
-    documents_V = count_pieces(tokenizer, captions, length=config.data.text_length)
-    idf_V = inverse_document_frequency(documents_V, captions=len(captions), special=tokenizer.special)
+    count = count_pieces(tokenizer, captions, length=config.data.text_length)
+    if count.cut:
+        logger.info(
+            "%d of %d captions are longer than data.text_length=%d pieces: what is beyond is not read.",
+            count.cut,
+            len(captions),
+            config.data.text_length,
+        )
+    idf_V = inverse_document_frequency(count.documents_V, captions=len(captions), special=tokenizer.special)
     model.bag_head.idf_V.copy_(idf_V)
     if config.model.start_from:
         start_from_vit(model, config.model.start_from)
@@ -118,8 +125,7 @@ def _restored(request: Request, checkpoint: Checkpoint) -> _Learner:
     optimizer = make_optimizer(model, config.optim)
     checkpoint.load_optimizer(model, optimizer)
     masks = torch.Generator()
-    restore_generator(masks, checkpoint.state.random_states["masks"])
-    restore_generator(torch.default_generator, checkpoint.state.random_states["torch"])
+    restore_random_states(checkpoint.state.random_states, masks, next(model.parameters()).device)
     return _Learner(tokenizer=checkpoint.tokenizer, model=model, optimizer=optimizer, masks=masks)
 
 

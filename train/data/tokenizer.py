@@ -58,8 +58,9 @@ class Tokenizer:
             real_BL[row, : len(ids)] = True
         return tokens_BL, real_BL
 
-    def decode(self, ids: Sequence[int]) -> str:
-        return str(self.pieces.decode(list(ids), skip_special_tokens=True))
+    def __reduce__(self) -> tuple[object, ...]:
+        # On the way to a worker process `tokenizers` forgets encode_special_tokens.
+        return _with_special, (self.pieces, [self.pieces.id_to_token(number) for number in self.special])
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,14 +112,22 @@ def train_word_pieces(config: TokenizerConfig, captions: Iterable[str]) -> Token
     return _with_special(pieces, special)
 
 
-def count_pieces(tokenizer: Tokenizer, captions: Iterable[str], *, length: int) -> Tensor:
-    """How many captions hold each piece: documents_V, for the inverse document frequency."""
-    documents_V = torch.zeros(tokenizer.vocabulary)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What was counted in captions, as far as they are read."""
+
+    documents_V: Tensor  # captions that hold each piece: for the inverse document frequency
+    cut: int  # captions that are longer than what is read of them
+
+
+def count_pieces(tokenizer: Tokenizer, captions: Iterable[str], *, length: int) -> Count:
+    documents_V, cut = torch.zeros(tokenizer.vocabulary), 0
     for chunk in _chunks(captions, 1024):
-        tokens_BL, real_BL = tokenizer.encode(chunk, length)
-        for ids, real in zip(tokens_BL, real_BL, strict=True):
+        tokens_BL, real_BL = tokenizer.encode(chunk, length + 1)  # one more, to see what is cut
+        cut += int(real_BL[:, length].sum())
+        for ids, real in zip(tokens_BL[:, :length], real_BL[:, :length], strict=True):
             documents_V[ids[real].unique()] += 1
-    return documents_V
+    return Count(documents_V=documents_V, cut=cut)
 
 
 def _empty_word_pieces(vocabulary: dict[str, int]) -> tokenizers.Tokenizer:

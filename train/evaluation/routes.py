@@ -52,7 +52,7 @@ def dual(model: Vilt, gallery: Gallery, subject: Subject) -> Tensor:  # noqa: AR
 
 
 def fullmask(model: Vilt, gallery: Gallery, subject: Subject) -> Tensor:
-    """log p(caption | image) - log p(caption), by pieces at their places plus by bag of words, where both are trained."""
+    """log p(caption | image) - log p(caption), by pieces at their places and by bag of words, as far as trained."""
     tokens_QL, real_QL = (tensor.to(model.log_scale.device) for tensor in (gallery.tokens_QL, gallery.real_QL))
     # A bag is a mean over words; times their number it weighs as much as the sum over pieces.
     words_Q1 = real_QL[:, 1:].sum(dim=1, keepdim=True)

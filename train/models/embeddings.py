@@ -4,7 +4,6 @@
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,10 +63,12 @@ def gather_rows(values_RTX: Tensor, places_RK: Tensor) -> Tensor:
 class TextEmbedding(nn.Module):
     """Piece + place + the type 'text'."""
 
+    places_LD: Tensor
+
     def __init__(self, *, vocabulary: int, length: int, width: int, positions: Positions) -> None:
         super().__init__()
         self.pieces = nn.Embedding(vocabulary, width)
-        self.places_LD = places(length, width, positions, sincos_table=sincos_line)
+        _add_places(self, "places_LD", sincos_line(length, width), positions)
         self.type_D = nn.Parameter(torch.zeros(width))
 
     def forward(self, tokens_RL: Tensor) -> Tensor:
@@ -78,10 +79,12 @@ class TextEmbedding(nn.Module):
 class PatchEmbedding(nn.Module):
     """Patch + place + the type 'image', behind one learned vector that gathers what the image says as a whole."""
 
+    places_ND: Tensor
+
     def __init__(self, *, numbers: int, patches: int, width: int, positions: Positions) -> None:
         super().__init__()
         self.project = nn.Linear(numbers, width)
-        self.places_ND = places(patches, width, positions, sincos_table=sincos_grid)
+        _add_places(self, "places_ND", sincos_grid(patches, width), positions)
         self.type_D = nn.Parameter(torch.zeros(width))
         self.summary_D = nn.Parameter(torch.zeros(width))
 
@@ -92,11 +95,12 @@ class PatchEmbedding(nn.Module):
         return torch.cat([summary, vectors], dim=1)
 
 
-def places(count: int, width: int, kind: Positions, *, sincos_table: Callable[[int, int], Tensor]) -> Tensor:
-    """A table (count, width) of places: learned from small noise, or fixed waves."""
+def _add_places(module: nn.Module, name: str, waves: Tensor, kind: Positions) -> None:
+    """Give `module` a table of places: the fixed `waves`, or one as large that is learned from small noise."""
     if kind == "sincos":
-        return nn.Parameter(sincos_table(count, width), requires_grad=False)
-    return nn.Parameter(torch.zeros(count, width))
+        module.register_buffer(name, waves)
+    else:
+        module.register_parameter(name, nn.Parameter(torch.zeros_like(waves)))
 
 
 def sincos_line(count: int, width: int) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.models.embeddings import Positions, gather_rows, places, sincos_grid
+from train.models.embeddings import gather_rows, sincos_grid
 from train.models.layers import blocks
 
 
@@ -50,7 +50,7 @@ class Projection(nn.Module):
         self.linear = nn.Linear(width, shared, bias=False)
 
     def forward(self, vectors_RD: Tensor) -> Tensor:
-        return functional.normalize(self.linear(self.norm(vectors_RD)), dim=-1)
+        return functional.normalize(self.linear(self.norm(vectors_RD)).float(), dim=-1)
 
 
 class PatchDecoder(nn.Module):
@@ -59,12 +59,14 @@ class PatchDecoder(nn.Module):
     encoded slots + one query for every hidden patch, at its place -> blocks -> numbers of the hidden patches
     """
 
+    places_ND: Tensor
+
     def __init__(self, *, width: int, inner: int, depth: int, heads: int, patches: int, numbers: int) -> None:
         super().__init__()
         self.narrow = nn.Linear(width, inner)
         self.query_D = nn.Parameter(torch.zeros(inner))
-        kind: Positions = "sincos"  # fixed: the query tells the place by nothing else, from the first step on
-        self.places_ND = places(patches, inner, kind, sincos_table=sincos_grid)
+        # Fixed: the query tells the place by nothing else, from the first step on.
+        self.register_buffer("places_ND", sincos_grid(patches, inner))
         self.blocks = blocks(width=inner, depth=depth, heads=heads)
         self.norm = nn.LayerNorm(inner)
         self.numbers = nn.Linear(inner, numbers)

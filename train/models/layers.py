@@ -6,6 +6,7 @@ torch its import fails because two operators do not exist. They are never called
 
 import importlib
 import sys
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -49,11 +50,21 @@ def blocks(*, width: int, depth: int, heads: int, mlp_ratio: float = 4.0, dropou
     )
 
 
-def timm_weights(name: str) -> dict[str, torch.Tensor]:
-    """The pre-trained weights timm has under `name`; downloads them. Raises whatever timm and its hub raise."""
-    model = timm.create_model(name, pretrained=True, num_classes=0)
-    return dict(model.state_dict())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Where the weights of a model lie that timm knows, and how its pixels were standardised."""
+
+    repository: str  # on the Hugging Face hub; empty if it is not there
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
-def timm_knows(name: str) -> bool:
-    return bool(timm.is_model(name.partition(".")[0]))
+def timm_model(name: str) -> Published | None:
+    """What timm knows of the pre-trained model `name`; None if it knows none."""
+    try:
+        known = timm.models.get_pretrained_cfg(name, allow_unregistered=False) if timm.is_model(name) else None
+    except RuntimeError:  # a tag that it does not know
+        known = None
+    if known is None:
+        return None
+    return Published(repository=known.hf_hub_id or "", mean=tuple(known.mean), std=tuple(known.std))

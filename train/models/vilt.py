@@ -94,7 +94,7 @@ class Vilt(nn.Module):
         """Draw all weights anew, so that they depend on `generator` alone."""
         for name, parameter in self.named_parameters():
             kind = name.rpartition(".")[2]
-            if not parameter.requires_grad or name == "log_scale":
+            if name == "log_scale":
                 continue
             if kind in {"type_D", "summary_D", "query_D", "places_LD", "places_ND"} or name == "text.pieces.weight":
                 nn.init.normal_(parameter, std=0.02, generator=generator)
@@ -153,7 +153,12 @@ class Vilt(nn.Module):
 
     def scale(self) -> Tensor:
         """What similarities are multiplied by: one over the temperature."""
-        return self.log_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """Keep the temperature from falling too low: after a step, as a clamp in `scale` would have no gradient."""
+        self.log_scale.clamp_(max=MAX_LOGIT_SCALE)
 
 
 def _attended(text: TextInput | None, slots: Tensor) -> Tensor | None:

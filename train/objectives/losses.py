@@ -50,7 +50,8 @@ def inverse_document_frequency(documents_V: Tensor, *, captions: int, special: t
 
 def contrast_loss(images_BE: Tensor, texts_BE: Tensor, scale: Tensor, same_BB: Tensor) -> Tensor:
     """Symmetric contrast within the batch. Where `same_BB` is True, row and column are both right answers."""
-    logits_BB = (scale * images_BE @ texts_BE.T).float()
+    with torch.autocast(images_BE.device.type, enabled=False):  # bf16 would round near similarities into one
+        logits_BB = scale.float() * (images_BE.float() @ texts_BE.float().T)
     wanted_BB = same_BB.float() / same_BB.sum(dim=1, keepdim=True)  # same_BB is symmetric
     to_text = -(wanted_BB * logits_BB.log_softmax(dim=1)).sum(dim=1).mean()
     to_image = -(wanted_BB * logits_BB.T.log_softmax(dim=1)).sum(dim=1).mean()
