@@ -186,4 +186,4 @@ def test_the_settings_are_shown_as_yaml_that_is_read_back(tmp_path: Path) -> Non
 def test_records_on_disk_are_json_with_their_fingerprint(collected: Path) -> None:
     values = json.loads((only_folder(collected).path / "scenes.json").read_text(encoding="utf-8"))
     assert values["schema"] == 1
-    assert len(values["fingerprint"]) == 16
+    assert len(values["fingerprint"]) == 25  # what it was made from, and how

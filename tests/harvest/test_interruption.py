@@ -51,6 +51,8 @@ def collecting(folder: Path, cwd: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What a shell runs in the background ignores Ctrl-C, and so does all that the tests start then.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + PATIENCE_S
     while not [*(cwd / "work").glob("*/video.json")]:
