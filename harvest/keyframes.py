@@ -39,7 +39,6 @@ class Candidate:
     brightness: float
     contrast: float
     motion: float  # mean absolute difference to the frame before, 0..255
-    dhash: str
 
     @property
     def score(self) -> float:
@@ -107,7 +106,6 @@ class KeyFrameChooser:
             brightness=float(luma.mean()),
             contrast=float(luma.std()),
             motion=motion,
-            dhash=difference_hash(luma),
         )
 
     def _is_settled(self, candidate: Candidate) -> bool:
@@ -138,6 +136,7 @@ class KeyFrameChooser:
 
     def _keep(self, candidate: Candidate, *, start: float, end: float) -> KeyFrame:
         rgb = candidate.frame.as_rgb(short_side=self._config.short_side)
+        luma = candidate.frame.as_luma(short_side=self._config.short_side)
         return KeyFrame(
             file=self._store(_jpeg(rgb, quality=self._config.jpeg_quality), candidate.frame.time),
             time=round(candidate.frame.time, 3),
@@ -148,7 +147,7 @@ class KeyFrameChooser:
             sharpness=round(candidate.sharpness, 2),
             brightness=round(candidate.brightness, 2),
             contrast=round(candidate.contrast, 2),
-            dhash=candidate.dhash,
+            dhash=difference_hash(luma),
         )
 
 
