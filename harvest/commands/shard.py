@@ -49,22 +49,33 @@ class _Planned:
     picture: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Records:
+    """What is known of one finished video."""
+
+    folder: Path
+    video: Video
+    transcript: Transcript
+    scenes: Scenes
+    fingerprints: tuple[str, str, str]  # of the three records
+
+
 def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Manifest:
     """Write the set of all finished videos of `work` into `out`. Raises RequestError if there are none."""
-    ids = _usable_ids(work)
-    if not ids:
-        raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
     settings = shaping_settings(config)
     planned: dict[Split, list[_Planned]] = {"train": [], "val": [], "test": []}
     dropped: list[Mapping[str, Any]] = []
-    for number, video_id in enumerate(ids):
-        split = split_of(video_id, config.shard.split_shares)
-        for candidate, reason in _candidates(VideoFolder(work, video_id), config, split):
+    usable = 0
+    for records in _usable(work, view):
+        usable += 1
+        split = split_of(records.video.id, config.shard.split_shares)
+        for candidate, reason in _candidates(records, config, split):
             if reason is None:
                 planned[split].append(candidate)
             else:
                 dropped.append(json_values(candidate.sample) | {"status": reason})
-        view.read(number + 1, len(ids))
+    if not usable:
+        raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
     total = sum(map(len, planned.values()))
     if not total:
         raise RequestError(
@@ -79,33 +90,36 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Mani
     )
 
 
-def _usable_ids(work: Path) -> list[str]:
+def _usable(work: Path, view: ShardView) -> Iterator[_Records]:
     """The finished videos whose records can be read and belong together; says how many are left out."""
     finished = finished_ids(work)
-    usable = [video_id for video_id in finished if _fits_together(VideoFolder(work, video_id))]
     unfinished = len(begun_ids(work)) - len(finished)
     if unfinished:
         logger.warning("%d videos are not finished and not in the set: 'harvest status' tells why.", unfinished)
-    return usable
+    for number, video_id in enumerate(finished):
+        records = _read(VideoFolder(work, video_id))
+        if records is not None:
+            yield records
+        view.read(number + 1, len(finished))
 
 
-def _fits_together(folder: VideoFolder) -> bool:
-    """Whether speech and pictures were taken from the media that the folder's record describes."""
+def _read(folder: VideoFolder) -> _Records | None:
+    """The records of a video, unless one is damaged or made from other media than the folder's record describes."""
     try:
-        folder.load(Video)
-        folder.load(Transcript)
-        folder.load(Scenes)
+        video, transcript, scenes = folder.load(Video), folder.load(Transcript), folder.load(Scenes)
     except BrokenRecord as error:
         logger.warning("%s is not in the set: %s", folder.video_id, error)
-        return False
-    media = folder.fingerprint(Video)
-    fits = all(builds_on(folder.fingerprint(kind), media) for kind in (Transcript, Scenes))
-    if not fits:
+        return None
+    media, heard, cut = (folder.fingerprint(kind) for kind in (Video, Transcript, Scenes))
+    if not (builds_on(heard, media) and builds_on(cut, media)):
         logger.warning(
             "%s is not in the set: its media were fetched again since it was heard and cut; run 'harvest collect'.",
             folder.video_id,
         )
-    return fits
+        return None
+    return _Records(
+        folder=folder.path, video=video, transcript=transcript, scenes=scenes, fingerprints=(media, heard, cut)
+    )
 
 
 def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
@@ -114,14 +128,14 @@ def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
     return {name: values[name] for name in SHAPING}
 
 
-def _candidates(folder: VideoFolder, config: HarvestConfig, split: Split) -> Iterator[tuple[_Planned, str | None]]:
+def _candidates(records: _Records, config: HarvestConfig, split: Split) -> Iterator[tuple[_Planned, str | None]]:
     """Every candidate of one video with the first filter's reason to drop it, or None."""
-    video, transcript, scenes = folder.load(Video), folder.load(Transcript), folder.load(Scenes)
     filters = [kind(config.filters) for kind in FILTERS.values()]
-    common = _common_fields(video, transcript) | {"split": split, "config_sha": _config_sha(folder, config)}
-    for candidate in pair(scenes, transcript, config.pairing):
-        sample = Sample.make(image=b"", video_id=video.id, **common, **_pair_fields(candidate))
-        yield _Planned(sample=sample, picture=folder.path / candidate.frame.file), _judge(filters, candidate)
+    common = _common_fields(records.video, records.transcript)
+    common |= {"split": split, "config_sha": _config_sha(records, config)}
+    for candidate in pair(records.scenes, records.transcript, config.pairing):
+        sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(candidate))
+        yield _Planned(sample=sample, picture=records.folder / candidate.frame.file), _judge(filters, candidate)
 
 
 def _judge(filters: Sequence[Filter], candidate: Pair) -> str | None:
@@ -139,10 +153,9 @@ def _common_fields(video: Video, transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _config_sha(folder: VideoFolder, config: HarvestConfig) -> str:
+def _config_sha(records: _Records, config: HarvestConfig) -> str:
     """Changes with every setting that shaped the samples of this video, and with nothing else."""
-    made = [folder.fingerprint(kind) for kind in (Video, Transcript, Scenes)]
-    canonical = json.dumps([shaping_settings(config), *made], sort_keys=True)
+    canonical = json.dumps([shaping_settings(config), *records.fingerprints], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
