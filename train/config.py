@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from configs.loading import Config
 from train.data.config import DataConfig
 from train.data.tokenizer import TokenizerConfig
-from train.models.vilt import ModelConfig
+from train.models.config import ModelConfig
 from train.objectives.config import ObjectiveConfig
 from train.optim import OptimConfig
 from train.trainer import TrainerConfig

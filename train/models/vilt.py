@@ -12,14 +12,12 @@ import math
 from dataclasses import dataclass
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from configs.loading import Config
+from train.models.config import ModelConfig
 from train.models.embeddings import (
     ImageInput,
     PatchEmbedding,
-    Positions,
     TextEmbedding,
     TextInput,
     patchify,
@@ -28,29 +26,6 @@ from train.models.heads import BagHead, PatchDecoder, Projection, TokenHead
 from train.models.layers import blocks
 
 MAX_LOGIT_SCALE = math.log(100)  # a temperature below 0.01 makes the contrast's gradients explode
-
-
-class ModelConfig(Config):
-    """Geometry of the model."""
-
-    width: int = Field(768, ge=8)
-    depth: int = Field(12, ge=1)
-    heads: int = Field(12, ge=1)
-    patch: int = Field(32, ge=4)  # pixels
-    positions: Positions = "learned"
-    dropout: float = Field(0.0, ge=0, lt=1)
-    decoder_width: int = Field(512, ge=8)
-    decoder_depth: int = Field(2, ge=1, le=2)
-    decoder_heads: int = Field(8, ge=1)
-    shared_width: int = Field(256, ge=8)  # of the embedding that images and texts share
-    start_from: str = ""  # a ViT to take weights from: a .safetensors file, or a name timm knows
-
-    @model_validator(mode="after")
-    def _heads_divide_widths(self) -> "ModelConfig":
-        for width, heads in ((self.width, self.heads), (self.decoder_width, self.decoder_heads)):
-            if width % (4 * heads):
-                raise ValueError(f"a width of {width} must be a multiple of 4 times its {heads} heads")
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
