@@ -8,6 +8,8 @@
 
 `images_BCSS` reads: a tensor of shape (B, C, S, S). `real_BL` is True where a text slot holds a piece of the
 caption and False where it is padding; `hidden_BL` is True where the model may not see the piece.
+
+Rows are in this order: pairs, then texts without an image, then images without a text.
 """
 
 from dataclasses import dataclass, replace
@@ -17,22 +19,33 @@ from torch import Tensor
 
 from train.data.order import Position
 
+_TENSORS = ("images_BCSS", "tokens_BL", "real_BL", "begins_BL", "videos_B", "align_B")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Pixels and pieces of B samples, and where the stream stands after them."""
 
-    images_BCSS: Tensor  # uint8
+    images_BCSS: Tensor  # uint8; black where there is no image
     tokens_BL: Tensor  # int64; slot 0 is [CLS]
     real_BL: Tensor  # bool
+    begins_BL: Tensor  # bool: the piece begins a word; False at [CLS] and padding
+    videos_B: Tensor  # int64, equal for rows of one video
+    align_B: Tensor  # float32: how well image and caption agree, where a model has judged it, else -1
     captions: tuple[str, ...]
     keys: tuple[str, ...]
-    after: Position  # where reading goes on
+    after: tuple[Position, ...]  # where reading goes on, in each of the sets that are read
+    lone_texts: int = 0  # rows
+    lone_images: int = 0  # rows
+
+    @property
+    def pairs(self) -> int:
+        """How many rows, from the first on, have both an image and a text."""
+        return len(self.tokens_BL) - self.lone_texts - self.lone_images
 
     def to(self, device: torch.device) -> "Batch":
-        return replace(
-            self,
-            images_BCSS=self.images_BCSS.to(device, non_blocking=True),
-            tokens_BL=self.tokens_BL.to(device, non_blocking=True),
-            real_BL=self.real_BL.to(device, non_blocking=True),
-        )
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in _TENSORS})
+
+    def pinned(self) -> "Batch":
+        """In memory from which a GPU can copy while the CPU goes on."""
+        return replace(self, **{name: getattr(self, name).pin_memory() for name in _TENSORS})

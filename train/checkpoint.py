@@ -35,7 +35,7 @@ class TrainState:
     """Everything but tensors that the next step depends on."""
 
     step: int  # steps done
-    position: Position
+    positions: tuple[Position, ...]  # in each of the sets that are read
     shards: str  # absolute path of the set
     shards_digest: str
     random_states: dict[str, str]  # generator's name -> its state, base64; "cuda" only of a run on a GPU
@@ -196,7 +196,7 @@ def _read_state(path: Path) -> TrainState:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values.get("schema") != SCHEMA:
             raise CheckpointError(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
-        state = TrainState(**values | {"position": Position(**values["position"])})
+        state = TrainState(**values | {"positions": tuple(Position(**position) for position in values["positions"])})
         restore_generator(torch.Generator(), state.random_states["masks"])  # only to see that they can be
         restore_generator(torch.Generator(), state.random_states["torch"])
         return state

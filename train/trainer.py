@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -55,7 +55,7 @@ class Parts:
 
     model: Vilt
     optimizer: torch.optim.Optimizer
-    objective: Objective
+    objective: Objective[Any]
     masks: torch.Generator  # the objective's chance
     batches: Iterator[Batch]  # endless, from the state's position on
     evaluate: Callable[[], Mapping[str, float]] | None
@@ -85,7 +85,7 @@ class Trainer:
                 met.in_step = state.step + 1
                 batch = self._next_batch()
                 losses, norm = self._learn(batch, step=state.step)
-                state = replace(state, step=state.step + 1, position=batch.after)
+                state = replace(state, step=state.step + 1, positions=batch.after)
                 last = state.step == config.steps
                 if last or state.step % config.log_every == 0:
                     self._log(state.step, losses, norm)
@@ -101,14 +101,15 @@ class Trainer:
         with self._pace.waiting():
             batch = next(self._parts.batches)
         self._pace.rows += len(batch.keys)
-        return batch.to(self._device)
+        return batch
 
     def _learn(self, batch: Batch, *, step: int) -> tuple[Losses, Tensor]:
         parts = self._parts
         parts.model.train()
         set_learning_rate(parts.optimizer, learning_rate(self._optim, step, steps=self._config.steps))
+        drawn = parts.objective.draw(batch, parts.masks).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
-            losses = parts.objective(parts.model, batch, parts.masks)
+            losses = parts.objective(parts.model, batch.to(self._device), drawn)
         torch.autograd.backward(losses.total)
         norm = torch.nn.utils.clip_grad_norm_(parts.model.parameters(), self._optim.clip)
         parts.optimizer.step()

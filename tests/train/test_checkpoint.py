@@ -21,7 +21,7 @@ from train.optim import make_optimizer
 def state_at(step: int) -> TrainState:
     return TrainState(
         step=step,
-        position=Position(epoch=1, ordinal=step),
+        positions=(Position(epoch=1, ordinal=step),),
         shards="/somewhere",
         shards_digest="d",
         random_states={name: generator_state(torch.Generator().manual_seed(step)) for name in ("masks", "torch")},

@@ -18,7 +18,7 @@ def plan_of(seed: int, config: MaskConfig | None = None) -> MaskPlan:
 
 def test_the_modes_have_their_shares_and_share_out_all_rows() -> None:
     plan = plan_of(0)
-    counts = {part.mode: len(part.rows_R) for part in plan}
+    counts = {part.mode: len(part.rows_R) for part in plan.modes}
     assert counts == {
         Mode.JOINT: 30,
         Mode.TEXT_HIDDEN: 12,
@@ -26,12 +26,12 @@ def test_the_modes_have_their_shares_and_share_out_all_rows() -> None:
         Mode.TEXT_ONLY: 3,
         Mode.IMAGE_ONLY: 3,
     }
-    assert sorted(torch.cat([part.rows_R for part in plan]).tolist()) == list(range(ROWS))
+    assert sorted(torch.cat([part.rows_R for part in plan.modes]).tolist()) == list(range(ROWS))
 
 
 def test_never_are_both_modalities_hidden() -> None:
     for seed in range(20):
-        for part in plan_of(seed):
+        for part in plan_of(seed).modes:
             image_seen = part.shown_RK is not None and part.shown_RK.shape[1] > 0
             if part.hidden_RL is None:
                 assert image_seen
@@ -42,14 +42,14 @@ def test_never_are_both_modalities_hidden() -> None:
 
 
 def test_hidden_text_hides_every_slot_so_its_length_does_not_show() -> None:
-    (part,) = (part for part in plan_of(0) if part.mode is Mode.TEXT_HIDDEN)
+    (part,) = (part for part in plan_of(0).modes if part.mode is Mode.TEXT_HIDDEN)
     assert part.hidden_RL is not None and part.shown_RK is not None
     assert part.hidden_RL[:, 1:].all()
     assert part.shown_RK.shape[1] == PATCHES
 
 
 def test_patches_are_either_shown_or_hidden() -> None:
-    for part in plan_of(0):
+    for part in plan_of(0).modes:
         if part.mode in (Mode.JOINT, Mode.IMAGE_ONLY):
             assert part.shown_RK is not None and part.hidden_RM is not None
             assert part.shown_RK.shape[1] == PATCHES // 4
@@ -60,7 +60,7 @@ def test_patches_are_either_shown_or_hidden() -> None:
 def test_the_text_ratio_is_drawn_evenly_between_its_bounds() -> None:
     ratios = []
     for seed in range(60):
-        part = plan_of(seed)[0]
+        part = plan_of(seed).modes[0]
         assert part.hidden_RL is not None
         pieces_R = REAL_BL[part.rows_R].sum(dim=1) - 1
         long = pieces_R >= 15
@@ -72,7 +72,7 @@ def test_the_text_ratio_is_drawn_evenly_between_its_bounds() -> None:
 
 
 def test_padding_and_the_first_slot_are_never_chosen() -> None:
-    for part in plan_of(0):
+    for part in plan_of(0).modes:
         if part.hidden_RL is not None and part.mode is not Mode.TEXT_HIDDEN:
             assert not (part.hidden_RL & ~REAL_BL[part.rows_R]).any()
             assert not part.hidden_RL[:, 0].any()
@@ -81,7 +81,9 @@ def test_padding_and_the_first_slot_are_never_chosen() -> None:
 
 def test_the_generator_alone_decides() -> None:
     def numbers(plan: MaskPlan) -> list[torch.Tensor]:
-        return [part.rows_R for part in plan] + [part.hidden_RL for part in plan if part.hidden_RL is not None]
+        return [part.rows_R for part in plan.modes] + [
+            part.hidden_RL for part in plan.modes if part.hidden_RL is not None
+        ]
 
     torch.manual_seed(1)
     first = numbers(plan_of(7))
@@ -94,7 +96,7 @@ def test_the_generator_alone_decides() -> None:
 @pytest.mark.parametrize("written", ["off", False])  # a bare `off` in YAML arrives as False
 def test_without_alternation_every_row_is_joint(written: object) -> None:
     config = MaskConfig.model_validate({"alternate": written})
-    assert [part.mode for part in plan_of(0, config)] == [Mode.JOINT]
+    assert [part.mode for part in plan_of(0, config).modes] == [Mode.JOINT]
 
 
 def test_modes_that_a_small_batch_leaves_without_rows_are_named() -> None:

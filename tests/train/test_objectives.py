@@ -1,6 +1,7 @@
 """Objectives on a real model: who learns from what."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,9 +29,14 @@ TERMS = {
 }
 
 
-def objective_of(config: TrainConfig, tokenizer: Tokenizer) -> Objective:
-    masked = MaskedModeling(config.objective, config.objective.weights, mask_token=tokenizer.mask)
-    return Together([masked, Contrastive(config.objective.contrastive)])
+def objective_of(config: TrainConfig, tokenizer: Tokenizer) -> Objective[Any]:
+    patches = (config.data.image_size // config.model.patch) ** 2
+    masked = MaskedModeling(config.objective, config.objective.weights, mask_token=tokenizer.mask, patches=patches)
+    return Together([masked, Contrastive(config.objective.contrastive, patches=patches)])
+
+
+def losses_of(objective: Objective[Any], model: Vilt, batch: Batch, generator: torch.Generator) -> Losses:
+    return objective(model, batch, objective.draw(batch, generator))
 
 
 def values(losses: Losses) -> dict[str, float]:
@@ -48,13 +54,16 @@ def doubled(batch: Batch) -> Batch:
         images_BCSS=batch.images_BCSS.repeat(2, 1, 1, 1),
         tokens_BL=batch.tokens_BL.repeat(2, 1),
         real_BL=batch.real_BL.repeat(2, 1),
+        begins_BL=batch.begins_BL.repeat(2, 1),
+        videos_B=batch.videos_B.repeat(2),
+        align_B=batch.align_B.repeat(2),
     )
 
 
 def test_every_parameter_receives_a_gradient(
     model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer
 ) -> None:
-    losses = objective_of(config, tokenizer)(model, doubled(batch), generator())
+    losses = losses_of(objective_of(config, tokenizer), model, doubled(batch), generator())
     assert set(values(losses)) == TERMS
     torch.autograd.backward(losses.total)
     without = [
@@ -66,7 +75,7 @@ def test_every_parameter_receives_a_gradient(
 
 
 def test_the_total_is_the_weighted_sum(model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer) -> None:
-    losses = objective_of(config, tokenizer)(model, doubled(batch), generator())
+    losses = losses_of(objective_of(config, tokenizer), model, doubled(batch), generator())
     assert losses.total.item() == pytest.approx(sum(term.weight * term.value.item() for term in losses.terms), rel=1e-5)
 
 
@@ -76,7 +85,7 @@ def test_all_losses_fall_on_a_few_scenes(model: Vilt, batch: Batch, config: Trai
     masks = generator()
     history = []
     for _ in range(120):
-        losses = objective(model, doubled(batch), masks)
+        losses = losses_of(objective, model, doubled(batch), masks)
         torch.autograd.backward(losses.total)
         optimizer.step()
         optimizer.zero_grad()
@@ -91,12 +100,14 @@ def test_a_hidden_caption_cannot_be_seen(model: Vilt, batch: Batch, tokenizer: T
     only_hidden = MaskConfig(shares=ModeShares(joint=0, text_hidden=1, image_hidden=0, unpaired=0))
     seen: list[torch.Tensor] = []
     handle = model.blocks[-1].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
-    objective = MaskedModeling(only_hidden, TrainConfig().objective.weights, mask_token=tokenizer.mask)
+    objective = MaskedModeling(
+        only_hidden, TrainConfig().objective.weights, mask_token=tokenizer.mask, patches=model.patches
+    )
     shorter = batch.real_BL.clone()
     shorter[:, 4:] = False
     other = replace(batch, tokens_BL=batch.tokens_BL.flip(0) * shorter, real_BL=shorter)
     other.tokens_BL[:, 0] = tokenizer.cls
-    first, second = (values(objective(model, each, generator())) for each in (batch, other))
+    first, second = (values(losses_of(objective, model, each, generator())) for each in (batch, other))
     handle.remove()
     assert torch.equal(seen[0], seen[1])
     assert first != second
@@ -106,5 +117,9 @@ def test_equal_generators_give_equal_losses(
     model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer
 ) -> None:
     objective = objective_of(config, tokenizer)
-    assert values(objective(model, batch, generator(5))) == values(objective(model, batch, generator(5)))
-    assert values(objective(model, batch, generator(5))) != values(objective(model, batch, generator(6)))
+    assert values(losses_of(objective, model, batch, generator(5))) == values(
+        losses_of(objective, model, batch, generator(5))
+    )
+    assert values(losses_of(objective, model, batch, generator(5))) != values(
+        losses_of(objective, model, batch, generator(6))
+    )

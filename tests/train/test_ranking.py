@@ -53,9 +53,12 @@ def test_equal_captions_are_one_query_with_several_right_images() -> None:
         images_BCSS=torch.zeros(3, 3, 4, 4, dtype=torch.uint8),
         tokens_BL=torch.tensor([[1, 2], [1, 2], [1, 3]]),
         real_BL=torch.ones(3, 2, dtype=torch.bool),
+        begins_BL=torch.zeros(3, 2, dtype=torch.bool),
+        videos_B=torch.arange(3),
+        align_B=torch.full((3,), -1.0),
         captions=captions,
         keys=("0", "1", "2"),
-        after=Position(),
+        after=(Position(),),
     )
     gallery = Gallery.collect([batch])
     assert gallery.captions == ("a cat", "a dog")

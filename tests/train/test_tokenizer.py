@@ -40,7 +40,8 @@ def test_the_order_of_the_captions_does_not_matter() -> None:
 
 def test_captions_are_lower_cased_cut_and_padded() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
-    tokens_BL, real_BL = tokenizer.encode(["The TAIL", "the tail fin is red on the rocket now"], 6)
+    pieces = tokenizer.encode(["The TAIL", "the tail fin is red on the rocket now"], 6)
+    tokens_BL, real_BL = pieces.tokens_BL, pieces.real_BL
     assert tokens_BL[:, 0].tolist() == [tokenizer.cls] * 2
     assert real_BL.sum(dim=1).tolist() == [3, 6]
     assert (tokens_BL[0, 3:] == tokenizer.pad).all()
@@ -49,7 +50,7 @@ def test_captions_are_lower_cased_cut_and_padded() -> None:
 
 def test_a_caption_cannot_smuggle_in_a_special_piece() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
-    tokens_BL, _ = tokenizer.encode(["the [MASK] fin [PAD]"], 12)
+    tokens_BL = tokenizer.encode(["the [MASK] fin [PAD]"], 12).tokens_BL
     assert tokenizer.mask not in tokens_BL[0].tolist()
 
 
@@ -59,7 +60,7 @@ def test_it_is_stored_and_loaded_whole_and_transformers_reads_it_too(tmp_path: P
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
     tokenizer.save(tmp_path)
     loaded = Tokenizer.load(tmp_path)
-    assert torch.equal(loaded.encode(CAPTIONS, 12)[0], tokenizer.encode(CAPTIONS, 12)[0])
+    assert torch.equal(loaded.encode(CAPTIONS, 12).tokens_BL, tokenizer.encode(CAPTIONS, 12).tokens_BL)
     theirs = AutoTokenizer.from_pretrained(tmp_path)
     assert theirs.mask_token_id == tokenizer.mask
     assert make_tokenizer(TokenizerConfig(source=str(tmp_path)), []).special == tokenizer.special
@@ -75,7 +76,7 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_pieces_are_counted_once_a_caption() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
     count = count_pieces(tokenizer, CAPTIONS, length=20)
-    the = tokenizer.encode(["the"], 2)[0][0, 1]
+    the = tokenizer.encode(["the"], 2).tokens_BL[0, 1]
     assert count.documents_V[the].item() == 3  # of four
     assert count.cut == 0
 
@@ -85,7 +86,7 @@ def test_captions_that_are_cut_are_counted() -> None:
     for length, cut in ((3, 2), (4, 1), (5, 0)):
         count = count_pieces(tokenizer, ["one two three", "one two", "one two three four"], length=length)
         assert count.cut == cut
-    four = tokenizer.encode(["four"], 2)[0][0, 1]
+    four = tokenizer.encode(["four"], 2).tokens_BL[0, 1]
     assert count_pieces(tokenizer, ["one two three four"], length=4).documents_V[four] == 0  # what is not read
 
 
@@ -93,5 +94,5 @@ def test_a_tokenizer_means_the_same_in_a_spawned_worker() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
     sent = pickle.loads(pickle.dumps(tokenizer))
     captions = ["the [MASK] fin [PAD]", *CAPTIONS]
-    assert torch.equal(sent.encode(captions, 12)[0], tokenizer.encode(captions, 12)[0])
+    assert torch.equal(sent.encode(captions, 12).tokens_BL, tokenizer.encode(captions, 12).tokens_BL)
     assert sent.special == tokenizer.special

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -61,7 +62,7 @@ def pretrain(request: Request, console: Console) -> TrainState:
     (request.run / "config.yaml").write_text(dump(config), encoding="utf-8")
     runs.write_versions(request.run)
     with (
-        closing(_training_batches(request, manifest, learner.tokenizer, start.position)) as batches,
+        closing(_training_batches(request, manifest, learner.tokenizer, start.positions[0])) as batches,
         closing(_sinks(request, console, done=start.step)) as sink,
     ):
         parts = Parts(
@@ -135,7 +136,7 @@ def _state(request: Request, manifest: Manifest) -> TrainState:
         return replace(request.resumed.state, shards=shards)  # the set may have been moved
     return TrainState(
         step=0,
-        position=Position(),
+        positions=(Position(),),
         shards=shards,
         shards_digest=manifest.digest,
         random_states={},
@@ -148,18 +149,21 @@ def _captions(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield caption_of(raw)
 
 
-def make_objective(settings: TrainConfig, tokenizer: Tokenizer) -> Objective:
+def make_objective(settings: TrainConfig, tokenizer: Tokenizer) -> Objective[Any]:
     """The sum of all that is to be learnt."""
     config, rows = settings.objective, settings.data.batch_size
+    patches = (settings.data.image_size // settings.model.patch) ** 2
     if missing := without_rows(config, rows):
         logger.warning(
             "data.batch_size=%d is too small for the shares of %s: no row is used so, and their losses are missing.",
             rows,
             ", ".join(missing),
         )
-    objectives: list[Objective] = [MaskedModeling(config, config.weights, mask_token=tokenizer.mask)]
+    objectives: list[Objective[Any]] = [
+        MaskedModeling(config, config.weights, mask_token=tokenizer.mask, patches=patches)
+    ]
     if config.contrastive.weight:
-        objectives.append(Contrastive(config.contrastive))
+        objectives.append(Contrastive(config.contrastive, patches=patches))
     return Together(objectives)
 
 

@@ -1,5 +1,7 @@
 """Samples of one batch to tensors. Decoding happens here, and only for the samples of this batch."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,14 +30,18 @@ class Collate:
 
     def __call__(self, reads: Sequence[Read], after: Position) -> Batch:
         captions = tuple(caption_of(read.raw) for read in reads)
-        tokens_BL, real_BL = self.tokenizer.encode(captions, self.config.text_length)
+        pieces = self.tokenizer.encode(captions, self.config.text_length)
+        facts = [_facts(read.raw) for read in reads]
         return Batch(
             images_BCSS=self._images(reads),
-            tokens_BL=tokens_BL,
-            real_BL=real_BL,
+            tokens_BL=pieces.tokens_BL,
+            real_BL=pieces.real_BL,
+            begins_BL=pieces.begins_BL,
+            videos_B=torch.tensor([fact.video for fact in facts]),
+            align_B=torch.tensor([fact.align_score for fact in facts]),
             captions=captions,
             keys=tuple(read.raw.key for read in reads),
-            after=after,
+            after=(after,),
         )
 
     def _images(self, reads: Sequence[Read]) -> Tensor:
@@ -63,6 +69,26 @@ def caption_of(raw: RawSample) -> str:
             f"The caption of sample {raw.key} is not UTF-8 ({error.reason} at byte {error.start}): "
             "check the set with 'harvest validate'."
         ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What a sample's JSON says that learning hangs on."""
+
+    video: int  # 63 bits that name the video
+    align_score: float
+
+
+def _facts(raw: RawSample) -> _Facts:
+    try:
+        values = json.loads(_member(raw, "json"))
+        video, align_score = str(values["video_id"]), float(values["align_score"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"The JSON of sample {raw.key} cannot be used ({error!r:.80}): check the set with 'harvest validate'."
+        ) from None
+    named = hashlib.blake2b(video.encode(), digest_size=8).digest()
+    return _Facts(video=int.from_bytes(named) >> 1, align_score=align_score)
 
 
 def _member(raw: RawSample, ending: str) -> bytes:

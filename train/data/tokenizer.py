@@ -7,6 +7,7 @@ always [CLS]; there is no [SEP], because its place would tell the length of a hi
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import tokenizers
@@ -31,6 +32,15 @@ class TokenizerConfig(Config):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """B captions as L slots: [CLS], then pieces, then padding."""
+
+    tokens_BL: Tensor  # int64
+    real_BL: Tensor  # bool; False at padding
+    begins_BL: Tensor  # bool; True where a piece is the first of a word, which [CLS] is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tokenizer:
     """Pieces of captions, and the four special pieces the model needs."""
 
@@ -48,15 +58,18 @@ class Tokenizer:
     def special(self) -> tuple[int, ...]:
         return (self.pad, self.unknown, self.cls, self.mask)
 
-    def encode(self, captions: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
-        """tokens_BL and real_BL: [CLS] and the pieces, cut or padded to `length` slots."""
+    def encode(self, captions: Sequence[str], length: int) -> Pieces:
+        """[CLS] and the pieces of each caption, cut or padded to `length` slots."""
         tokens_BL = torch.full((len(captions), length), self.pad, dtype=torch.int64)
         real_BL = torch.zeros((len(captions), length), dtype=torch.bool)
+        begins_BL = torch.zeros((len(captions), length), dtype=torch.bool)
         for row, encoding in enumerate(self.pieces.encode_batch(list(captions), add_special_tokens=False)):
-            ids = [self.cls, *encoding.ids[: length - 1]]
+            ids, words = [self.cls, *encoding.ids[: length - 1]], encoding.word_ids[: length - 1]
             tokens_BL[row, : len(ids)] = torch.tensor(ids)
             real_BL[row, : len(ids)] = True
-        return tokens_BL, real_BL
+            begins = [word is None or word != before for before, word in pairwise([-1, *words])]
+            begins_BL[row, 1 : len(ids)] = torch.tensor(begins, dtype=torch.bool)
+        return Pieces(tokens_BL=tokens_BL, real_BL=real_BL, begins_BL=begins_BL)
 
     def __reduce__(self) -> tuple[object, ...]:
         # On the way to a worker process `tokenizers` forgets encode_special_tokens.
@@ -123,9 +136,9 @@ class Count:
 def count_pieces(tokenizer: Tokenizer, captions: Iterable[str], *, length: int) -> Count:
     documents_V, cut = torch.zeros(tokenizer.vocabulary), 0
     for chunk in _chunks(captions, 1024):
-        tokens_BL, real_BL = tokenizer.encode(chunk, length + 1)  # one more, to see what is cut
-        cut += int(real_BL[:, length].sum())
-        for ids, real in zip(tokens_BL[:, :length], real_BL[:, :length], strict=True):
+        pieces = tokenizer.encode(chunk, length + 1)  # one more, to see what is cut
+        cut += int(pieces.real_BL[:, length].sum())
+        for ids, real in zip(pieces.tokens_BL[:, :length], pieces.real_BL[:, :length], strict=True):
             documents_V[ids[real].unique()] += 1
     return Count(documents_V=documents_V, cut=cut)
 

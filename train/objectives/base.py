@@ -1,8 +1,12 @@
-"""The seam between trainer and objectives, and the sum of several."""
+"""The seam between trainer and objectives, and the sum of several.
+
+An objective works in two steps: what chance decides is drawn on the CPU, for the next batch while this one is learnt;
+the call itself never waits for a device.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -31,18 +35,46 @@ class Losses:
         return torch.stack([term.weight * term.value for term in self.terms]).sum()
 
 
-class Objective(Protocol):
-    """Something a batch can be learnt by. All its chance comes from `generator`."""
+class Drawn(Protocol):
+    """What chance decided for one batch."""
 
-    def __call__(self, model: Vilt, batch: Batch, generator: torch.Generator) -> Losses: ...
+    def to(self, device: torch.device) -> Self: ...
+
+
+D = TypeVar("D", bound=Drawn)
+
+
+class Objective(Protocol[D]):
+    """Something a batch can be learnt by."""
+
+    def draw(self, batch: Batch, generator: torch.Generator) -> D:
+        """What chance decides for `batch`, which is on the CPU. All of it comes from `generator`."""
+        ...
+
+    def __call__(self, model: Vilt, batch: Batch, drawn: D) -> Losses:
+        """The losses of `batch`, on the model's device, as `drawn` says."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllDrawn:
+    """One draw for each of several objectives."""
+
+    parts: tuple[Drawn, ...]
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, parts=tuple(part.to(device) for part in self.parts))
 
 
 class Together:
     """The sum of several objectives."""
 
-    def __init__(self, objectives: Sequence[Objective]) -> None:
+    def __init__(self, objectives: Sequence[Objective[Any]]) -> None:
         self._objectives = objectives
 
-    def __call__(self, model: Vilt, batch: Batch, generator: torch.Generator) -> Losses:
-        parts = [objective(model, batch, generator) for objective in self._objectives]
+    def draw(self, batch: Batch, generator: torch.Generator) -> AllDrawn:
+        return AllDrawn(parts=tuple(objective.draw(batch, generator) for objective in self._objectives))
+
+    def __call__(self, model: Vilt, batch: Batch, drawn: AllDrawn) -> Losses:
+        parts = [objective(model, batch, part) for objective, part in zip(self._objectives, drawn.parts, strict=True)]
         return Losses(terms=tuple(term for part in parts for term in part.terms))

@@ -16,7 +16,7 @@ from train.models.embeddings import TextInput, gather_rows, shown_patches
 from train.models.vilt import Encoded, Vilt
 from train.objectives.base import Losses, Term
 from train.objectives.losses import bag_loss, bags, normalised, patch_loss, piece_loss
-from train.objectives.masks import MaskConfig, Mode, ModePlan, draw_plan
+from train.objectives.masks import MaskConfig, MaskPlan, Mode, ModePlan, draw_plan
 
 
 class MaskedWeights(Config):
@@ -35,16 +35,19 @@ class MaskedWeights(Config):
 class MaskedModeling:
     """Rebuild what the plan hides."""
 
-    def __init__(self, masks: MaskConfig, weights: MaskedWeights, *, mask_token: int) -> None:
+    def __init__(self, masks: MaskConfig, weights: MaskedWeights, *, mask_token: int, patches: int) -> None:
         self._masks = masks
         self._weights = weights
         self._mask_token = mask_token
+        self._patches = patches
 
-    def __call__(self, model: Vilt, batch: Batch, generator: torch.Generator) -> Losses:
+    def draw(self, batch: Batch, generator: torch.Generator) -> MaskPlan:
+        return draw_plan(self._masks, batch.real_BL, patches=self._patches, generator=generator)
+
+    def __call__(self, model: Vilt, batch: Batch, drawn: MaskPlan) -> Losses:
         patches_BNP = model.patchify(batch.images_BCSS)
-        plan = draw_plan(self._masks, batch.real_BL.cpu(), patches=model.patches, generator=generator)
         terms: list[Term] = []
-        for part in plan:
+        for part in drawn.modes:
             rows = _rows(batch, patches_BNP, part, mask_token=self._mask_token)
             terms += _TERMS[part.mode](model, rows, self._weights)
         return Losses(terms=tuple(terms))
@@ -67,7 +70,6 @@ class _Rows:
 
 
 def _rows(batch: Batch, patches_BNP: Tensor, plan: ModePlan, *, mask_token: int) -> _Rows:
-    plan = plan.to(patches_BNP.device)
     tokens_RL, real_RL = batch.tokens_BL[plan.rows_R], batch.real_BL[plan.rows_R]
     text = None
     if plan.hidden_RL is not None:

@@ -90,24 +90,32 @@ class ModePlan:
 
     def to(self, device: torch.device) -> "ModePlan":
         def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
+            return None if tensor is None else tensor.to(device, non_blocking=True)
 
         return replace(
             self,
-            rows_R=self.rows_R.to(device),
+            rows_R=self.rows_R.to(device, non_blocking=True),
             hidden_RL=moved(self.hidden_RL),
             shown_RK=moved(self.shown_RK),
             hidden_RM=moved(self.hidden_RM),
         )
 
 
-MaskPlan = tuple[ModePlan, ...]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskPlan:
+    """What is hidden in one batch, a mode after the other."""
+
+    modes: tuple[ModePlan, ...]
+
+    def to(self, device: torch.device) -> "MaskPlan":
+        return MaskPlan(modes=tuple(mode.to(device) for mode in self.modes))
 
 
 def draw_plan(config: MaskConfig, real_BL: Tensor, *, patches: int, generator: torch.Generator) -> MaskPlan:
     """The plan of one batch. `real_BL` is True at the captions' pieces; slot 0 is [CLS] and is never chosen."""
     draw = _Draw(config=config, patches=patches, generator=generator)
-    return tuple(draw.mode(mode, rows_R, real_BL[rows_R]) for mode, rows_R in _deal(config, len(real_BL), generator))
+    dealt = _deal(config, len(real_BL), generator)
+    return MaskPlan(modes=tuple(draw.mode(mode, rows_R, real_BL[rows_R]) for mode, rows_R in dealt))
 
 
 def quotas(shares: Sequence[float], rows: int) -> list[int]:
