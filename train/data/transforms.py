@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from train.data.config import AugmentConfig, DataConfig
+from train.data.square import Box, resized, visible_box
 from train.errors import DataError
 
-Box = tuple[float, float, float, float]  # left, upper, right, lower
 MAX_PIXELS = 64 << 20  # a larger frame is not one that `harvest` wrote
 
 
@@ -56,9 +56,7 @@ class _Change:
 
 def _pixels(jpeg: bytes, config: DataConfig, change: _Change) -> NDArray[np.uint8]:
     image = _decoded(jpeg, config.image_size)
-    square = (config.image_size, config.image_size)
-    box = _cut(_visible(image.size, config.fit), change)
-    image = image.resize(square, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    image = resized(image, config.image_size, _cut(visible_box(image.size, config.fit), change))
     if change.brightness != 1 or change.contrast != 1:
         image = image.point(_levels(change) * 3)  # a table for each colour
     return np.asarray(image)
@@ -79,15 +77,6 @@ def _decoded(jpeg: bytes, size: int) -> Image.Image:
         return image.convert("RGB")
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"An image of the set cannot be decoded ({error}): check it with 'harvest validate'.") from None
-
-
-def _visible(size: tuple[int, int], fit: str) -> Box:
-    width, height = size
-    if fit == "squeeze":
-        return (0, 0, width, height)
-    side = min(size)
-    left, upper = (width - side) / 2, (height - side) / 2
-    return (left, upper, left + side, upper + side)
 
 
 def _cut(box: Box, change: _Change) -> Box:
