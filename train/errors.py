@@ -7,7 +7,8 @@ TrainError
 │   ├── DataError           a shard set that has nothing to learn from, or an image that cannot be decoded
 │   ├── TokenizerError      no tokenizer of that name, or one that cannot serve
 │   └── InitialisationError weights to start from that are missing or of another shape
-└── Diverged                the loss is no longer a number: exit code 1
+├── Diverged                the loss is no longer a number: exit code 1
+└── ExportError             an exported model answers otherwise than the trained one: exit code 1
 """
 
 
@@ -41,3 +42,7 @@ class InitialisationError(RequestError):
 
 class Diverged(TrainError):
     """The loss is no longer a number."""
+
+
+class ExportError(TrainError):
+    """An exported model answers otherwise than the trained one."""
