@@ -6,45 +6,69 @@ Without `configs` Hugging Face datasets would load the parquet files instead of 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from shards.manifest import Manifest
-from shards.sample import JSON_FIELDS
+from shards.sample import JSON_FIELDS, Kind
 from shards.split import SPLITS
 
 HF_TYPES = {str: "string", int: "int64", float: "float64"}
 HF_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
-TEMPLATE = Path(__file__).with_name("card_template.md")
+VIDEO_TEMPLATE = Path(__file__).with_name("card_template.md")
+PREPARED_TEMPLATE = Path(__file__).with_name("card_template_prepared.md")
+
+MEMBERS: dict[Kind, tuple[str, ...]] = {"pairs": ("jpg", "txt"), "images": ("jpg", "json"), "texts": ("txt", "json")}
+"""What to load of a set of each kind."""
+TASKS: dict[Kind, list[str]] = {
+    "pairs": ["image-to-text", "text-to-image", "zero-shot-image-classification"],
+    "images": ["image-feature-extraction"],
+    "texts": ["fill-mask"],
+}
 
 
-def render(manifest: Manifest, rows: Sequence[Mapping[str, Any]], *, title: str) -> str:
-    """The whole card. Titles and captions of videos never appear in it; names of channels and licences do, escaped."""
-    front = yaml.safe_dump(_front_matter(manifest, rows, title), sort_keys=False, allow_unicode=True)
-    body = TEMPLATE.read_text(encoding="utf-8").format(
-        title=title,
-        samples=manifest.samples(),
-        videos=sum(manifest.videos.values()),
-        splits=_splits_table(manifest),
-        languages=_counts(row["language"] for row in rows),
-        licenses=_counts(row["license"] for row in rows),
-        channels=_counts(row["channel"] for row in rows),
-        asr_models=_counts(row["asr_model"] for row in rows),
-        dropped=_lines(manifest.dropped),
-        train_glob=_brace_pattern(manifest, "train"),
-        version=manifest.version,
-        settings=yaml.safe_dump(dict(manifest.settings), sort_keys=False).strip(),
-    )
-    return f"---\n{front}---\n\n{body}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a card says beside what manifest and rows know."""
+
+    title: str
+    origin: str  # a sentence on where the samples come from; "" is narrated video
+
+    def render(self, manifest: Manifest, rows: Sequence[Mapping[str, Any]]) -> str:
+        """The whole card. Titles and captions never appear in it; names of channels and licences do, escaped."""
+        front = yaml.safe_dump(_front_matter(manifest, rows, self.title), sort_keys=False, allow_unicode=True)
+        template = PREPARED_TEMPLATE if self.origin else VIDEO_TEMPLATE
+        facts = {"title": self.title, "origin": self.origin, **_facts(manifest, rows)}
+        return f"---\n{front}---\n\n{template.read_text(encoding='utf-8').format(**facts)}"
+
+
+def _facts(manifest: Manifest, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the templates have places for."""
+    return {
+        "samples": manifest.samples(),
+        "kind": manifest.kind,
+        "members": ", ".join(f'"{member}"' for member in MEMBERS[manifest.kind]),
+        "videos": sum(manifest.videos.values()),
+        "splits": _splits_table(manifest),
+        "languages": _counts(row["language"] for row in rows),
+        "licenses": _counts(row["license"] for row in rows),
+        "channels": _counts(row["channel"] for row in rows),
+        "asr_models": _counts(row["asr_model"] for row in rows),
+        "dropped": _lines(manifest.dropped),
+        "train_glob": _brace_pattern(manifest, "train"),
+        "version": manifest.version,
+        "settings": yaml.safe_dump(dict(manifest.settings), sort_keys=False).strip(),
+    }
 
 
 def _front_matter(manifest: Manifest, rows: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
     present = [split for split in SPLITS if manifest.of_split(split)]
     features = [
-        {"name": "jpg", "dtype": "image"},
+        *([] if manifest.kind == "texts" else [{"name": "jpg", "dtype": "image"}]),
         {"name": "json", "struct": [{"name": name, "dtype": HF_TYPES[kind]} for name, kind in JSON_FIELDS.items()]},
         {"name": "txt", "dtype": "string"},
         {"name": "__key__", "dtype": "string"},
@@ -53,7 +77,7 @@ def _front_matter(manifest: Manifest, rows: Sequence[Mapping[str, Any]], title: 
     return {
         "pretty_name": title,
         "language": sorted({row["language"] for row in rows} - {""}),
-        "task_categories": ["image-to-text", "text-to-image", "zero-shot-image-classification"],
+        "task_categories": TASKS[manifest.kind],
         "configs": [
             {
                 "config_name": "default",

@@ -1,4 +1,4 @@
-"""A sample to and from the members of a tar: jpg, txt and json, and nothing else.
+"""A sample to and from the members of a tar: jpg, txt and json, and nothing else; without a picture there is no jpg.
 
 Decoding treats the bytes as a stranger's: sizes are bounded, every field is checked for presence and type.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shards.errors import CorruptShard, UnknownSchema, shown
-from shards.sample import JSON_FIELDS, SCHEMA, Sample, json_values
+from shards.sample import JSON_FIELDS, READABLE, SCHEMA, Sample, has_picture, json_values
 
 MEMBERS = ("jpg", "json", "txt")
 MAX_MEMBER_BYTES = {"jpg": 32 << 20, "json": 1 << 20, "txt": 1 << 20}
@@ -36,29 +36,36 @@ def encode(sample: Sample) -> RawSample:
         record = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise ValueError(f"A sample of video {sample.video_id} at {sample.frame_time} s: {error}.") from None
-    members = {"jpg": sample.image, "json": record.encode(), "txt": values["caption"].encode()}
+    members = {"jpg": sample.image} if sample.image or has_picture(values) else {}
+    members |= {"json": record.encode(), "txt": values["caption"].encode()}
     raw = RawSample(key=sample.key, members=members)
     _check_sizes(raw)
     return raw
 
 
 def decode(raw: RawSample) -> Sample:
-    """The sample of `raw`. Raises CorruptShard or UnknownSchema naming the key."""
-    for member in MEMBERS:
-        if member not in raw.members:
-            raise CorruptShard(f"Sample {raw.key} has no {member} member.")
+    """The sample of `raw`, of the present schema. Raises CorruptShard or UnknownSchema naming the key."""
+    _expect(raw, "json", "txt")
     _check_sizes(raw)
     values = _read_json(raw)
+    if has_picture(values):
+        _expect(raw, "jpg")
     if values["key"] != raw.key:
         raise CorruptShard(f"Sample {raw.key} calls itself {shown(values['key'])} in its JSON.")
     if values["caption"].encode() != raw.members["txt"]:
         raise CorruptShard(f"Sample {raw.key} has one caption in its txt member and another in its JSON.")
-    return Sample(image=raw.members["jpg"], **values)
+    return Sample(image=raw.members.get("jpg", b""), **values)
+
+
+def _expect(raw: RawSample, *members: str) -> None:
+    for member in members:
+        if member not in raw.members:
+            raise CorruptShard(f"Sample {raw.key} has no {member} member.")
 
 
 def _check_sizes(raw: RawSample) -> None:
     for member in MEMBERS:
-        if len(raw.members[member]) > MAX_MEMBER_BYTES[member]:
+        if len(raw.members.get(member, b"")) > MAX_MEMBER_BYTES[member]:
             raise CorruptShard(f"The {member} member of sample {raw.key} is over {MAX_MEMBER_BYTES[member]} bytes.")
 
 
@@ -69,8 +76,13 @@ def _read_json(raw: RawSample) -> dict[str, Any]:
         raise CorruptShard(f"The JSON of sample {raw.key} cannot be read: {error}.") from None
     if not isinstance(values, dict):
         raise CorruptShard(f"The JSON of sample {raw.key} is not an object.")
-    if values.get("schema") != SCHEMA:
-        raise UnknownSchema(f"Sample {raw.key} has schema {shown(values.get('schema'))}; this version reads {SCHEMA}.")
+    schema = values.get("schema")
+    if type(schema) is not int or schema not in READABLE:
+        raise UnknownSchema(
+            f"Sample {raw.key} has schema {shown(schema)}; this version reads {READABLE[0]} to {READABLE[-1]}."
+        )
+    if schema == 1:
+        values |= {"annotation": "", "schema": SCHEMA}
     for name, kind in JSON_FIELDS.items():
         if not _is_sound(values.get(name), kind):
             found = shown(values[name]) if name in values else "missing"

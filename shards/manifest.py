@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shards.errors import CorruptShard, NotAShardSet, UnknownSchema, shown
-from shards.sample import SCHEMA
+from shards.sample import KINDS, READABLE, SCHEMA, Kind
 from shards.split import SPLITS, Split
 
 MANIFEST_NAME = "manifest.json"
@@ -33,10 +33,11 @@ class Manifest:
     """The set's table of contents."""
 
     schema: int = SCHEMA
+    kind: Kind = "pairs"  # what every sample has: a picture and a text, or one of them
     version: str = ""  # of the software that wrote the set
     shards: tuple[ShardEntry, ...]
     files: dict[str, str]  # path in the folder -> SHA-256, of all that is neither tar nor manifest
-    videos: dict[str, int] = field(default_factory=dict)  # split -> number of videos
+    videos: dict[str, int] = field(default_factory=dict)  # split -> number of videos, photos or documents
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> number of candidates
     settings: dict[str, Any] = field(default_factory=dict)  # resolved settings that made the set
 
@@ -79,8 +80,9 @@ def _parse(values: Any, path: Path) -> Manifest:
         raise CorruptShard(f"{path} is not a manifest: it holds no object.")
     if missing := {"schema", "shards", "files"} - values.keys():
         raise CorruptShard(f"{path} is not a manifest of shards: it has no {min(missing)}.")
-    if values["schema"] != SCHEMA:
-        raise UnknownSchema(f"{path} has schema {shown(values['schema'])}; this version reads schema {SCHEMA}.")
+    if type(values["schema"]) is not int or values["schema"] not in READABLE:
+        readable = f"{READABLE[0]} to {READABLE[-1]}"
+        raise UnknownSchema(f"{path} has schema {shown(values['schema'])}; this version reads {readable}.")
     try:
         shards = tuple(ShardEntry(**entry) for entry in values.pop("shards"))
         manifest = Manifest(shards=shards, **values)
@@ -106,6 +108,8 @@ def _check_entry(shard: ShardEntry, path: Path) -> None:
 
 
 def _check_facts(manifest: Manifest, path: Path) -> None:
+    if manifest.kind not in KINDS:
+        raise CorruptShard(f"{path} is of kind {shown(manifest.kind)}, which is none of {', '.join(KINDS)}.")
     counts = [manifest.videos, manifest.dropped]
     sound = type(manifest.version) is str and isinstance(manifest.settings, dict)
     sound &= all(isinstance(table, dict) and all(type(n) is int for n in table.values()) for table in counts)

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shards import card
+from shards.card import Card
 from shards.manifest import Manifest, ShardEntry
 from shards.sample import JSON_FIELDS
 
@@ -43,12 +43,12 @@ def rows_path(folder: Path, entry: ShardEntry) -> Path:
     return folder / META_FOLDER / f"{entry.name.removesuffix('.tar').rpartition('-')[2]}.parquet"
 
 
-def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows, *, title: str) -> None:
+def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows, *, card: Card) -> None:
     """All that describes the set as a whole, but the manifest."""
     _write_parquet(folder / META_FOLDER / "dropped.parquet", dropped)
     _write_json(folder / "sizes.json", {shard.name: shard.samples for shard in manifest.shards})
-    _write_json(folder / "index.json", _wids_index(folder, manifest, title))
-    (folder / "README.md").write_text(card.render(manifest, rows, title=title), encoding="utf-8")
+    _write_json(folder / "index.json", _wids_index(folder, manifest, card.title))
+    (folder / "README.md").write_text(card.render(manifest, rows), encoding="utf-8")
 
 
 def _wids_index(folder: Path, manifest: Manifest, title: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from shards.codec import RawSample, decode
 from shards.errors import CorruptShard, ShardsError
 from shards.manifest import Manifest, ShardEntry
 from shards.reader import read_shard
-from shards.sample import Sample
+from shards.sample import Kind, Sample
 from shards.side_files import rows_path
 from shards.writer import file_digest
 
@@ -26,8 +26,9 @@ MAX_PIXELS = 1 << 26  # 8192 x 8192; a key frame is a fraction of that
 
 @dataclass(slots=True)
 class _Seen:
-    """What has been met so far, for the checks that span shards."""
+    """What the set says of itself, and what has been met so far, for the checks that span shards."""
 
+    kind: Kind
     keys: set[str] = field(default_factory=set)
     splits_of_video: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -39,7 +40,7 @@ def validate(folder: Path) -> Iterator[tuple[ShardEntry, list[str]]]:
     no manifest to check against.
     """
     manifest = Manifest.load(folder)
-    seen = _Seen()
+    seen = _Seen(kind=manifest.kind)
     for shard in manifest.shards:
         yield shard, [*_check_shard(folder, shard, seen)]
 
@@ -131,14 +132,25 @@ def _check_sample(raw: RawSample, shard: ShardEntry, seen: _Seen) -> Iterator[st
     splits.add(shard.split)
     if len(splits) > 1:
         yield f"{where}: video {sample.video_id!r} is in several splits ({', '.join(sorted(splits))})."
-    if not sample.caption.strip():
+    yield from _check_kind(sample, seen.kind, where)
+    if sample.image:
+        yield from _check_picture(sample, where)
+
+
+def _check_kind(sample: Sample, kind: Kind, where: str) -> Iterator[str]:
+    if kind == "images" and sample.caption:
+        yield f"{where} has a caption in a set of images alone."
+    if kind != "images" and not sample.caption.strip():
         yield f"{where} has an empty caption."
-    if hashlib.sha256(sample.image).hexdigest() != sample.sha256:
-        yield f"{where}: the picture's SHA-256 is not the one in its record."
-    yield from _check_picture(sample, where)
+    if kind == "texts" and sample.image:
+        yield f"{where} has a picture in a set of texts alone."
+    if kind != "texts" and not sample.image:
+        yield f"{where} has no picture."
 
 
 def _check_picture(sample: Sample, where: str) -> Iterator[str]:
+    if hashlib.sha256(sample.image).hexdigest() != sample.sha256:
+        yield f"{where}: the picture's SHA-256 is not the one in its record."
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is below Pillow's

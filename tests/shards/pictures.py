@@ -1,5 +1,6 @@
 """Small samples made in code, no two alike, with captions that are hard on readers."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -10,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from shards.manifest import Manifest
-from shards.sample import Sample
+from shards.sample import Kind, Sample
 from shards.split import Split
 from shards.writer import SetFacts, write_set
 
@@ -54,6 +55,13 @@ def sample(number: int, **known: Any) -> Sample:
 
 def samples(first: int, count: int) -> list[Sample]:
     return [sample(number) for number in range(first, first + count)]
+
+
+def lone(kind: Kind, first: int, count: int) -> list[Sample]:
+    """Samples without text, or without picture; the first six are not annotated."""
+    without: dict[str, Any] = {"caption": ""} if kind == "images" else {"width": 0, "height": 0, "sha256": ""}
+    whole = [sample(n, **without, annotation="" if n < 6 else '{"label": 1}') for n in range(first, first + count)]
+    return whole if kind == "images" else [dataclasses.replace(one, image=b"") for one in whole]
 
 
 def splits() -> dict[Split, Sequence[Sample]]:

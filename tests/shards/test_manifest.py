@@ -46,9 +46,9 @@ def test_somebody_elses_manifest_is_refused(tmp_path: Path) -> None:
         load(tmp_path, {"name": "A web page", "start_url": ".", "icons": []})
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None, [1], {"a": 1}])
+@pytest.mark.parametrize("schema", [0, 3, "1", None, [1], {"a": 1}, True])
 def test_another_schema_is_named_with_the_one_that_is_read(tmp_path: Path, good: dict[str, Any], schema: Any) -> None:
-    with pytest.raises(UnknownSchema, match="reads schema 1"):
+    with pytest.raises(UnknownSchema, match="reads 1 to 2"):
         load(tmp_path, good | {"schema": schema})
 
 
@@ -109,6 +109,8 @@ CHANGES: list[Callable[[dict[str, Any]], object]] = [
     lambda values: values.update(dropped={"too_short": 1.5}),
     lambda values: values.update(settings=[]),
     lambda values: values.update(version=1),
+    lambda values: values.update(kind="videos"),
+    lambda values: values.update(kind=["pairs"]),
 ]
 
 

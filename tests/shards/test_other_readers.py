@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 
 from shards.manifest import Manifest
-from shards.sample import JSON_FIELDS, Sample, json_values
+from shards.sample import JSON_FIELDS, Kind, Sample, json_values
 from shards.split import SPLITS, Split
-from shards.writer import SetFacts
-from tests.shards.pictures import sample, small_set, splits
+from shards.writer import SetFacts, write_set
+from tests.shards.pictures import lone, sample, small_set, splits
 
 Pairs = Counter[tuple[str, bytes]]  # caption and picture, JPEG or pixels
 
@@ -95,7 +95,10 @@ def load_with_datasets(folder: Path, caches: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
     datasets.disable_progress_bars()
     loaded = datasets.load_dataset(str(folder), cache_dir=str(caches / "data"), streaming=streaming)
-    return {split: part.cast_column("jpg", datasets.Image(decode=False)) for split, part in loaded.items()}
+    as_stored = datasets.Image(decode=False)
+    return {
+        split: part.cast_column("jpg", as_stored) if "jpg" in part.features else part for split, part in loaded.items()
+    }
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -121,6 +124,36 @@ def test_datasets_decodes_the_pictures(folder: Path, tmp_path: Path, monkeypatch
     loaded = load_with_datasets(folder, tmp_path, monkeypatch, streaming=True)
     decoded = loaded["train"].cast_column("jpg", datasets.Image())
     assert Counter((row["txt"], pixels(row["jpg"])) for row in decoded) == pixel_pairs(given("train"))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("kind", "columns"), [("images", ["jpg", "json", "txt"]), ("texts", ["json", "txt"])])
+def test_datasets_reads_sets_of_one_modality(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, columns: list[str], streaming: bool
+) -> None:
+    whole: dict[Split, list[Sample]] = {"train": lone(kind, 0, 7), "val": lone(kind, 7, 2)}
+    write_set(tmp_path / "set", whole, samples_per_shard=3, facts=SetFacts(kind=kind))
+    loaded = load_with_datasets(tmp_path / "set", tmp_path, monkeypatch, streaming=streaming)
+    assert [*loaded] == ["train", "validation"]
+    for hf_split, part in loaded.items():
+        rows, expected = [*part], whole[HF_SPLITS[hf_split]]
+        assert [sorted({*row} - {"__key__", "__url__"}) for row in rows] == [columns] * len(expected)
+        found = Counter((row["txt"], row["jpg"]["bytes"] if "jpg" in row else b"") for row in rows)
+        assert found == jpeg_pairs(expected)
+        assert [row["json"]["annotation"] for row in rows] == [one.annotation for one in expected]
+
+
+@leaves_files_open
+@pytest.mark.usefixtures("files_left_open")
+def test_webdataset_reads_sets_of_one_modality(tmp_path: Path) -> None:
+    import webdataset
+
+    kinds: dict[Kind, tuple[str, str]] = {"images": ("jpg", "json"), "texts": ("txt", "json")}
+    for kind, members in kinds.items():
+        write_set(tmp_path / kind, {"train": lone(kind, 0, 4)}, samples_per_shard=2, facts=SetFacts(kind=kind))
+        data = webdataset.WebDataset(pattern(tmp_path / kind, "train"), shardshuffle=False)
+        read = [*data.decode("pil").to_tuple(*members)]
+        assert [record["video_id"] for _, record in read] == [one.video_id for one in lone(kind, 0, 4)]
 
 
 @pytest.mark.filterwarnings(

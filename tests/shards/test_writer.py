@@ -12,7 +12,7 @@ import pytest
 from shards.errors import CannotWrite
 from shards.manifest import Manifest
 from shards.reader import read_set, read_shard
-from shards.sample import JSON_FIELDS, Sample, json_values
+from shards.sample import JSON_FIELDS, SCHEMA, Sample, json_values
 from shards.split import SPLITS
 from shards.validate import check_folder, validate
 from shards.writer import SetFacts, write_set
@@ -233,9 +233,9 @@ def test_an_empty_folder_and_a_set_of_another_schema_are_replaced(tmp_path: Path
     (tmp_path / "set").mkdir()
     small_set(tmp_path / "set")
     manifest = tmp_path / "set" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 99'))
+    manifest.write_text(manifest.read_text().replace('"schema": 2', '"schema": 99'))
     small_set(tmp_path / "set")
-    assert Manifest.load(tmp_path / "set").schema == 1
+    assert Manifest.load(tmp_path / "set").schema == SCHEMA
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 10_001])
