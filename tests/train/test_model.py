@@ -1,20 +1,18 @@
-"""The model: what its outputs may depend on, and what it can be started from."""
+"""The model: what its outputs may depend on."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from tests.train.small import small_model
+from configs.loading import load
+from tests.train.small import SMALL_SETTINGS, small_model
 from train.batch import Batch
+from train.commands.pretrain import make_objective
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
-from train.errors import InitialisationError
 from train.models.embeddings import ImageInput, TextInput, patchify, shown_patches, whole_image
-from train.models.initialise import for_our_pixels, start_from_vit
 from train.models.layers import timm_model
 from train.models.vilt import Vilt
 
@@ -79,81 +77,64 @@ def test_two_calls_give_equal_outputs(model: Vilt, batch: Batch) -> None:
     assert torch.equal(first, model.encode(text_of(batch), image_of(model, batch)).slots_RTD)
 
 
-def vit_weights(config: TrainConfig, *, width: int, depth: int, tmp_path: Path) -> Path:
-    """A ViT's weights under timm's names."""
+def test_what_an_encoding_is_does_not_hang_on_the_rest_of_its_batch(model: Vilt, batch: Batch) -> None:
+    model.eval()
+    whole = model.encode(text_of(batch), image_of(model, batch)).slots_RTD
+    image, text = image_of(model, batch), text_of(batch)
+    assert text.real_RL is not None
+    for rows in (slice(3, 4), slice(5, 16)):
+        part = model.encode(
+            TextInput(tokens_RL=text.tokens_RL[rows], real_RL=text.real_RL[rows]),
+            ImageInput(patches_RKP=image.patches_RKP[rows], places_RK=image.places_RK[rows]),
+        )
+        assert torch.allclose(part.slots_RTD, whole[rows], atol=1e-5)
+
+
+def gradients(config: TrainConfig, tokenizer: Tokenizer, batch: Batch) -> dict[str, torch.Tensor]:
+    """Of all that is learnt, by a model with some dropout."""
+    model, objective = small_model(config, tokenizer), make_objective(config, tokenizer)
     torch.manual_seed(0)
-    patch, patches = config.model.patch, (config.data.image_size // config.model.patch) ** 2
-    weights = {
-        "cls_token": torch.randn(1, 1, width),
-        "pos_embed": torch.randn(1, patches + 1, width),
-        "patch_embed.proj.weight": torch.randn(width, 3, patch, patch),
-        "patch_embed.proj.bias": torch.randn(width),
-        "norm.weight": torch.randn(width),
-        "norm.bias": torch.randn(width),
-        "head.weight": torch.randn(10, width),
-    }
-    shapes = {
-        "norm1.weight": (width,),
-        "norm1.bias": (width,),
-        "norm2.weight": (width,),
-        "norm2.bias": (width,),
-        "attn.qkv.weight": (3 * width, width),
-        "attn.qkv.bias": (3 * width,),
-        "attn.proj.weight": (width, width),
-        "attn.proj.bias": (width,),
-        "mlp.fc1.weight": (4 * width, width),
-        "mlp.fc1.bias": (4 * width,),
-        "mlp.fc2.weight": (width, 4 * width),
-        "mlp.fc2.bias": (width,),
-    }
-    weights |= {f"blocks.{n}.{name}": torch.randn(shape) for n in range(depth) for name, shape in shapes.items()}
-    path = tmp_path / "vit.safetensors"
-    save_file(weights, path)
-    return path
+    drawn = objective.draw(batch, torch.Generator().manual_seed(0))
+    torch.autograd.backward(objective(model, batch, drawn).total)
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-def test_a_vits_patch_projection_means_the_same_here(model: Vilt, config: TrainConfig, tmp_path: Path) -> None:
-    path = vit_weights(config, width=32, depth=2, tmp_path=tmp_path)
-    before = model.text.pieces.weight.clone()
-    start_from_vit(model, str(path))
-    theirs = load_file(path)
-    pixels = torch.randn(1, 3, 48, 48)
-    convolved = torch.nn.functional.conv2d(
-        pixels, theirs["patch_embed.proj.weight"], theirs["patch_embed.proj.bias"], stride=16
-    )
-    cut = pixels.reshape(1, 3, 3, 16, 3, 16).permute(0, 2, 4, 3, 5, 1).reshape(1, 9, -1)
-    ours = model.image.project(cut)
-    assert torch.allclose(ours, convolved.flatten(2).transpose(1, 2), atol=1e-4)
-    assert torch.equal(model.state_dict()["blocks.1.mlp.fc2.weight"], theirs["blocks.1.mlp.fc2.weight"])
-    assert torch.equal(model.text.pieces.weight, before)
+def test_computing_activations_again_changes_no_gradient(tokenizer: Tokenizer, batch: Batch) -> None:
+    changes = [*SMALL_SETTINGS, "model.dropout=0.1"]
+    kept = gradients(load(TrainConfig, "tiny", changes), tokenizer, batch)
+    again = gradients(load(TrainConfig, "tiny", [*changes, "model.recompute=true"]), tokenizer, batch)
+    assert kept.keys() == again.keys() and len(kept) > 40
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
 
 
-def test_a_vit_for_other_pixels_gives_the_same_on_ours(model: Vilt, config: TrainConfig, tmp_path: Path) -> None:
-    known = timm_model("vit_tiny_patch16_224")  # one of the many that were trained on pixels from -1 to 1
-    assert known is not None and known.mean == known.std == (0.5, 0.5, 0.5)
-    theirs = load_file(vit_weights(config, width=32, depth=2, tmp_path=tmp_path))
-    ours = for_our_pixels(theirs, mean=known.mean, std=known.std)
-    save_file(ours, tmp_path / "ours.safetensors")
-    start_from_vit(model, str(tmp_path / "ours.safetensors"))
-    images = torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    pixels = (images.float() / 255 - 0.5) / 0.5
-    convolved = torch.nn.functional.conv2d(
-        pixels, theirs["patch_embed.proj.weight"], theirs["patch_embed.proj.bias"], stride=16
-    )
-    projected = model.image.project(model.patchify(images))
-    assert torch.allclose(projected, convolved.flatten(2).transpose(1, 2), atol=1e-3)
+def kept_for_backward(model: Vilt, batch: Batch) -> int:
+    """How many numbers an encoding keeps for its backward pass."""
+    kept: list[int] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    text, image = text_of(batch), image_of(model, batch)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.encode(text, image)
+    return sum(kept)
 
 
-def test_a_vit_with_more_in_its_blocks_is_told_apart_from_a_deeper_one(
-    model: Vilt, config: TrainConfig, tmp_path: Path
-) -> None:
-    deeper = vit_weights(config, width=32, depth=3, tmp_path=tmp_path)
-    with pytest.raises(InitialisationError, match=r"set model\.depth"):
-        start_from_vit(model, str(deeper))
-    weights = load_file(vit_weights(config, width=32, depth=2, tmp_path=tmp_path))
-    save_file(weights | {"blocks.0.ls1.gamma": torch.ones(32)}, tmp_path / "scaled.safetensors")
-    with pytest.raises(InitialisationError, match="choose a plain one"):
-        start_from_vit(model, str(tmp_path / "scaled.safetensors"))
+def test_with_activations_computed_again_little_is_kept(tokenizer: Tokenizer, batch: Batch) -> None:
+    def kept(recompute: bool) -> int:
+        changes = [*SMALL_SETTINGS, "model.depth=6", f"model.recompute={recompute}"]
+        return kept_for_backward(small_model(load(TrainConfig, "tiny", changes), tokenizer), batch)
+
+    assert kept(recompute=True) < kept(recompute=False) / 6
+
+
+def test_the_encoder_compiles_as_one_graph_either_way(tokenizer: Tokenizer, batch: Batch) -> None:
+    for recompute in (False, True):
+        model = small_model(load(TrainConfig, "tiny", [*SMALL_SETTINGS, f"model.recompute={recompute}"]), tokenizer)
+        compiled = torch.compile(model.encode, backend="eager", fullgraph=True)
+        text, image = text_of(batch), image_of(model, batch)
+        assert torch.allclose(compiled(text, image).slots_RTD, model.encode(text, image).slots_RTD, atol=1e-6)
 
 
 def test_the_temperature_stops_at_its_limit_and_comes_back(model: Vilt) -> None:
@@ -171,20 +152,3 @@ def test_places_are_trained_or_fixed_as_asked(config: TrainConfig, tokenizer: To
     trained = {name for name, _ in built.named_parameters() if "places" in name}
     assert trained == ({"text.places_LD", "image.places_ND"} if positions == "learned" else set())
     assert {"text.places_LD", "image.places_ND", "decoder.places_ND"} <= built.state_dict().keys()
-
-
-@pytest.mark.parametrize(("width", "depth"), [(64, 2), (32, 1), (32, 3)])
-def test_a_vit_of_another_shape_is_one_sentence(
-    model: Vilt, config: TrainConfig, tmp_path: Path, width: int, depth: int
-) -> None:
-    path = vit_weights(config, width=width, depth=depth, tmp_path=tmp_path)
-    with pytest.raises(InitialisationError, match=r"vit\.safetensors (does not fit|lacks|has a weight)"):
-        start_from_vit(model, str(path))
-
-
-def test_weights_that_are_nowhere_are_one_sentence(model: Vilt, tmp_path: Path) -> None:
-    with pytest.raises(InitialisationError, match="nor a model that timm knows"):
-        start_from_vit(model, "vit_of_nobody")
-    (tmp_path / "torn.safetensors").write_bytes(b"\x00" * 40)
-    with pytest.raises(InitialisationError, match="cannot be read"):
-        start_from_vit(model, str(tmp_path / "torn.safetensors"))

@@ -19,7 +19,12 @@ class ModelConfig(Config):
     decoder_depth: int = Field(2, ge=1, le=2)
     decoder_heads: int = Field(8, ge=1)
     shared_width: int = Field(256, ge=8)  # of the embedding that images and texts share
-    start_from: str = ""  # a ViT to take weights from: a .safetensors file, or a name timm knows
+    # Weights to start from: a ViT's .safetensors file, a ViT by its name in timm, or a run or checkpoint of `train`.
+    start_from: str = ""
+    # Text embeddings to start from: a BERT's folder (model.safetensors and vocab.txt or tokenizer.json) or hub name.
+    text_from: str = ""
+    # Compute activations again in the backward pass: far less memory, about a third more time.
+    recompute: bool = False
 
     @model_validator(mode="after")
     def _heads_divide_widths(self) -> "ModelConfig":

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 # Standardisation of pixels in 0..1: ImageNet's, so that checkpoints trained on it start right.
 PIXEL_MEAN = (0.485, 0.456, 0.406)
@@ -117,3 +118,20 @@ def sincos_grid(count: int, width: int) -> Tensor:
     rows = line.repeat_interleave(side, dim=0)
     columns = line.repeat(side, 1)
     return torch.cat([rows, columns], dim=1)
+
+
+def resample_places(places_ND: Tensor, patches: int) -> Tensor:
+    """A square grid's table of places, for a grid of `patches`.
+
+    Waves are drawn anew. Learned places are interpolated, bicubic with antialiasing, as timm's
+    `resample_abs_pos_embed` does it. Both grids must be square.
+    """
+    count, width = places_ND.shape
+    if count == patches:
+        return places_ND
+    if width % 4 == 0 and torch.allclose(places_ND, sincos_grid(count, width), atol=1e-5):
+        return sincos_grid(patches, width)
+    before, after = math.isqrt(count), math.isqrt(patches)
+    grid = places_ND.float().T.reshape(1, width, before, before)
+    grid = functional.interpolate(grid, size=(after, after), mode="bicubic", antialias=True)
+    return grid.reshape(width, patches).T.to(places_ND.dtype).contiguous()

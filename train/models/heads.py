@@ -76,10 +76,7 @@ class PatchDecoder(nn.Module):
         places_RND = self.places_ND.expand(encoded_RTD.shape[0], -1, -1)
         queries_RMD = self.query_D + gather_rows(places_RND, hidden_RM)
         slots = torch.cat([self.narrow(encoded_RTD), queries_RMD], dim=1)
-        attend = None
-        if attend_RT is not None:
-            attend = functional.pad(attend_RT, (0, queries_RMD.shape[1]), value=True)[:, None, None, :]
-        for block in self.blocks:
-            slots = block(slots, attn_mask=attend)
+        attend = None if attend_RT is None else functional.pad(attend_RT, (0, queries_RMD.shape[1]), value=True)
+        slots = self.blocks(slots, attend)
         numbers: Tensor = self.numbers(self.norm(slots[:, -queries_RMD.shape[1] :]))
         return numbers

@@ -61,9 +61,11 @@ class Vilt(nn.Module):
             patches=self.patches,
             numbers=numbers,
         )
+        self.blocks.recompute = self.decoder.blocks.recompute = config.recompute
         self.image_projection = Projection(width=width, shared=config.shared_width)
         self.text_projection = Projection(width=width, shared=config.shared_width)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # of the similarities; CLIP's start
+        # Of the similarities; CLIP's start. One number in a row, for FSDP2 cuts nothing that has no rows.
+        self.log_scale = nn.Parameter(torch.tensor([math.log(1 / 0.07)]))
 
     def reset_weights(self, generator: torch.Generator) -> None:
         """Draw all weights anew, so that they depend on `generator` alone."""
@@ -88,10 +90,7 @@ class Vilt(nn.Module):
             parts.append(self.image(image))
         slots = torch.cat(parts, dim=1)
         attend_RT = _attended(text, slots)
-        mask = None if attend_RT is None else attend_RT[:, None, None, :]
-        for block in self.blocks:
-            slots = block(slots, attn_mask=mask)
-        slots = self.norm(slots)
+        slots = self.norm(self.blocks(slots, attend_RT))
         length = 0 if text is None else text.tokens_RL.shape[1]
         return Encoded(
             text_RLD=slots[:, :length] if text is not None else None,
@@ -128,7 +127,7 @@ class Vilt(nn.Module):
 
     def scale(self) -> Tensor:
         """What similarities are multiplied by: one over the temperature."""
-        return self.log_scale.exp()
+        return self.log_scale.exp().squeeze(0)
 
     @torch.no_grad()
     def limit_scale(self) -> None:
