@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from shards.manifest import Manifest
 from tests.train.scenes import write_scenes
 from tests.train.small import SMALL, small_model
 from train.batch import Batch
 from train.commands.assembly import evaluation_batches
+from train.commands.pretrain import pretrain
+from train.commands.request import new_request
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer, train_word_pieces
 from train.models.vilt import Vilt
@@ -50,3 +53,11 @@ def batch(shards: Path, manifest: Manifest, config: TrainConfig, tokenizer: Toke
 @pytest.fixture
 def model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
     return small_model(config, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def run(shards: Path, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the small model over the scenes."""
+    folder = tmp_path_factory.mktemp("trained") / "runs" / "pretrain-001"
+    pretrain(new_request(shards, folder, config), Console(quiet=True))
+    return folder
