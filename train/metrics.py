@@ -1,21 +1,43 @@
-"""Where numbers go: JSON lines and TensorBoard, one small class each."""
+"""Where numbers and pictures go: JSON lines, PNG files and TensorBoard, one small class each.
 
+Weights & Biases is in a module of its own. Of several processes only the first has sinks; the others have `Silent`.
+"""
+
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 METRICS_NAME = "metrics.jsonl"
+PICTURES_NAME = "pictures"
 
 
 class Sink(Protocol):
-    """Takes the numbers of one step."""
+    """Takes what there is to tell of a step. Steps are counted from 1: how many have been done."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None: ...
 
+    def picture(self, step: int, name: str, png: bytes) -> None: ...
+
     def close(self) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class JsonLines:
@@ -34,12 +56,40 @@ class JsonLines:
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
 
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        pass
+
     def close(self) -> None:
         self._file.close()
 
 
+class Pictures:
+    """PNG files, `pictures/sheet-00000500.png`."""
+
+    def __init__(self, folder: Path, *, after_step: int) -> None:
+        """Pictures of steps after `after_step` are of a run that was killed before it saved; they are deleted."""
+        self._folder = folder / PICTURES_NAME
+        for path in self._folder.glob("*.png"):
+            number = path.stem.rpartition("-")[2]
+            if number.isdecimal() and int(number) > after_step:
+                path.unlink()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        self._folder.mkdir(exist_ok=True)
+        final = self._folder / f"{name}-{step:08d}.png"
+        partial = final.with_name(f".{final.name}.partial")
+        partial.write_bytes(png)
+        partial.replace(final)
+
+    def close(self) -> None:
+        pass
+
+
 class TensorBoard:
-    """Curves for `tensorboard --logdir runs`."""
+    """Curves and pictures for `tensorboard --logdir runs`."""
 
     def __init__(self, folder: Path, *, after_step: int) -> None:
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=after_step + 1)
@@ -47,6 +97,10 @@ class TensorBoard:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        pixels = np.asarray(Image.open(io.BytesIO(png), formats=("PNG",)).convert("RGB"))
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         self._writer.close()
@@ -61,6 +115,10 @@ class Tee:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         for sink in self._sinks:
             sink.log(step, values)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        for sink in self._sinks:
+            sink.picture(step, name, png)
 
     def close(self) -> None:
         for sink in self._sinks:

@@ -40,6 +40,9 @@ class _Bar:
         if "loss/total" in values:  # an evaluation's numbers come without
             self._progress.update(self._task, completed=step, loss=f"loss {values['loss/total']:.3f}")
 
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        pass
+
     def close(self) -> None:
         self._progress.stop()
 
@@ -56,6 +59,9 @@ class _Lines:
             self._next = step + self._steps / 20
             speed = values["samples_per_second"]
             logger.info("step %d of %d: loss %.3f, %.0f samples/s", step, self._steps, values["loss/total"], speed)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        pass
 
     def close(self) -> None:
         pass
