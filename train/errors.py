@@ -4,6 +4,7 @@ TrainError
 ├── RequestError            the request cannot be met as it stands: exit code 2
 │   ├── RunFolderError      a run's folder is taken, missing, or holds no checkpoint
 │   ├── CheckpointError     a folder that is not a whole checkpoint, or does not fit this model
+│   ├── LayoutError         files to prepare a set from that are missing or not what their layout says
 │   ├── DataError           a shard set that has nothing to learn from, or an image that cannot be decoded
 │   ├── TokenizerError      no tokenizer of that name, or one that cannot serve
 │   └── InitialisationError weights to start from that are missing or of another shape
@@ -26,6 +27,10 @@ class RunFolderError(RequestError):
 
 class CheckpointError(RequestError):
     """A folder is not a whole checkpoint, or does not fit this model."""
+
+
+class LayoutError(RequestError):
+    """Files to prepare a set from are missing, or not what their layout says."""
 
 
 class DataError(RequestError):
