@@ -68,14 +68,19 @@ class Manifest:
             raise NotAShardSet(
                 f"{folder} holds no {MANIFEST_NAME}, so it is not a whole shard set: run 'harvest shard'."
             )
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, text: bytes, path: str) -> "Manifest":
+        """The manifest whose JSON lies at `path`. Raises UnknownSchema or CorruptShard."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(text.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise CorruptShard(f"{path} is not valid JSON: {error}.") from None
         return _parse(values, path)
 
 
-def _parse(values: Any, path: Path) -> Manifest:
+def _parse(values: Any, path: str) -> Manifest:
     if not isinstance(values, dict):
         raise CorruptShard(f"{path} is not a manifest: it holds no object.")
     if missing := {"schema", "shards", "files"} - values.keys():
@@ -96,7 +101,7 @@ def _parse(values: Any, path: Path) -> Manifest:
     return manifest
 
 
-def _check_entry(shard: ShardEntry, path: Path) -> None:
+def _check_entry(shard: ShardEntry, path: str) -> None:
     """A stranger's manifest must not lead out of its folder, nor miscount."""
     kinds = {field.name: cast(type, field.type) for field in dataclasses.fields(ShardEntry) if field.name != "split"}
     if not all(type(getattr(shard, name)) is kind for name, kind in kinds.items()):
@@ -107,7 +112,7 @@ def _check_entry(shard: ShardEntry, path: Path) -> None:
         raise CorruptShard(f"{path} gives shard {shard.name} a negative size.")
 
 
-def _check_facts(manifest: Manifest, path: Path) -> None:
+def _check_facts(manifest: Manifest, path: str) -> None:
     if manifest.kind not in KINDS:
         raise CorruptShard(f"{path} is of kind {shown(manifest.kind)}, which is none of {', '.join(KINDS)}.")
     counts = [manifest.videos, manifest.dropped]

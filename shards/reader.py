@@ -1,20 +1,20 @@
-"""Reading shards: a tar's bytes, in order, grouped into samples by webdataset's own parts.
+"""Reading shards: a tar's samples, in order or some of them, as undecoded bytes.
 
-Nothing is unpacked to disk, links and devices are passed over, and only local files are opened: no `pipe:`.
+Nothing is unpacked to disk, links and devices are passed over, and only regular files are opened: no `pipe:`.
 """
 
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from shards.codec import MAX_MEMBER_BYTES, MEMBERS, RawSample, decode
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.codec import RawSample, decode
 from shards.errors import CorruptShard
+from shards.index import ABSENT, TarIndex, index_tar, raw_sample
 from shards.manifest import Manifest
 from shards.sample import Sample
-
-MALFORMED = (tarfile.TarError, ValueError, EOFError, OverflowError, MemoryError, RecursionError)
-"""What tarfile raises on headers that somebody has made or damaged. OSError is left to mean the disk."""
 
 
 def read_set(folder: Path, split: str) -> Iterator[Sample]:
@@ -26,51 +26,30 @@ def read_set(folder: Path, split: str) -> Iterator[Sample]:
 
 def read_shard(path: Path) -> Iterator[RawSample]:
     """The undecoded samples of one tar. Raises CorruptShard, naming the file, when it is torn or malformed."""
-    from webdataset.tariterators import group_by_keys  # pulls in torch where that is installed
+    with open_shard(path) as file:
+        index = index_tar(file, str(path))
+        yield from read_samples(file, index, range(len(index)))
 
-    if not path.is_file():  # a pipe would be waited for
+
+def open_shard(path: Path) -> BinaryIO:
+    """Raises CorruptShard for what is not a regular file: a pipe would be waited for."""
+    if not path.is_file():
         raise CorruptShard(f"{path} is named in the manifest but is not a file.")
-    try:
-        for group in group_by_keys(_members(path)):
-            yield RawSample(key=group["__key__"], members={name: group[name] for name in MEMBERS if name in group})
-    except MALFORMED as error:
-        cause = error.args[0] if error.args else type(error).__name__  # webdataset adds to the arguments
-        raise CorruptShard(f"{path} cannot be read as a shard: {cause}.") from None
+    return path.open("rb")
 
 
-def _members(path: Path) -> Iterator[dict[str, Any]]:
-    """webdataset's `fname`/`data` stream, but bounded: a member's declared size is checked before it is read."""
-    with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-        end = 0
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # else tarfile keeps every header it has met
-            if archive.offset <= end:  # a size below zero would lead round in circles
-                raise CorruptShard(f"{path} has a member with a size below zero after {end} bytes.")
-            end = archive.offset
-            ending = member.name.rpartition(".")[2].lower()
-            if member.isreg() and ending in MEMBERS:
-                data = _content(archive, member, path, limit=MAX_MEMBER_BYTES[ending])
-                yield {"fname": member.name, "data": data, "__url__": str(path)}
-        _expect_end(file, archive.offset)
+def read_samples(file: BinaryIO, index: TarIndex, places: Sequence[int]) -> Iterator[RawSample]:
+    """The samples at `places` of the tar, each read at once with what little lies between its members."""
+    for place in places:
+        start, end = span_of(index.spans[place])
+        file.seek(start)
+        content = file.read(end - start)
+        if len(content) < end - start:
+            raise CorruptShard(f"{getattr(file, 'name', 'A shard')} has become shorter while it was read.")
+        yield raw_sample(str(index.keys[place]), index.spans[place], memoryview(content), start)
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, *, limit: int) -> bytes:
-    if not member.name.isprintable():  # names reach messages, and so terminals
-        raise CorruptShard(f"{path} holds a member with a name that cannot be shown: {member.name!r}.")
-    if not 0 <= member.size <= limit:
-        raise CorruptShard(f"Member {member.name!r} of {path} has {member.size} bytes, not 0 to {limit}.")
-    file = archive.extractfile(member)
-    assert file is not None  # a regular file has content
-    return file.read()
-
-
-def _expect_end(file: BinaryIO, offset: int) -> None:
-    """At a broken header tarfile stops as if the archive ended there; after a true end there are only zeros."""
-    file.seek(offset)
-    last = file.read(tarfile.BLOCKSIZE)
-    whole = len(last) == tarfile.BLOCKSIZE
-    while whole and last:
-        whole = not any(last)
-        last = file.read(1 << 20)
-    if not whole:
-        raise CorruptShard(f"{file.name} is torn or damaged after {offset} bytes.")
+def span_of(row: NDArray[np.int64]) -> tuple[int, int]:
+    """From the first byte of a sample's members to the last."""
+    there = row[row[:, 0] != ABSENT]
+    return int(there[:, 0].min()), int(there.sum(axis=1).max())
