@@ -5,15 +5,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.objectives.masks import MaskConfig, MaskPlan, Mode, draw_plan, quotas, without_rows
+from train.objectives.masks import MaskConfig, MaskPlan, Mode, ModePlan, draw_plan, quotas, row_counts, without_rows
 
 ROWS, LENGTH, PATCHES = 60, 20, 16
-REAL_BL = torch.arange(LENGTH) < torch.randint(3, LENGTH + 1, (ROWS, 1), generator=torch.Generator().manual_seed(1))
+CHANCE = torch.Generator().manual_seed(1)
+REAL_BL = torch.arange(LENGTH) < torch.randint(3, LENGTH + 1, (ROWS, 1), generator=CHANCE)
+BEGINS_BL = REAL_BL & (torch.rand(ROWS, LENGTH, generator=CHANCE) < 0.6)
+BEGINS_BL[:, 0], BEGINS_BL[:, 1] = False, True
 
 
 def plan_of(seed: int, config: MaskConfig | None = None) -> MaskPlan:
     generator = torch.Generator().manual_seed(seed)
-    return draw_plan(config or MaskConfig(), REAL_BL, patches=PATCHES, generator=generator)
+    return draw_plan(config or MaskConfig(), REAL_BL, patches=PATCHES, generator=generator, begins_BL=BEGINS_BL)
+
+
+def with_pieces_hidden(plan: MaskPlan) -> list[tuple[ModePlan, torch.Tensor]]:
+    """The modes that hide pieces beside others that are seen."""
+    chosen = (Mode.JOINT, Mode.IMAGE_HIDDEN, Mode.TEXT_ONLY)
+    return [(part, part.hidden_RL) for part in plan.modes if part.mode in chosen and part.hidden_RL is not None]
 
 
 def test_the_modes_have_their_shares_and_share_out_all_rows() -> None:
@@ -29,12 +38,13 @@ def test_the_modes_have_their_shares_and_share_out_all_rows() -> None:
     assert sorted(torch.cat([part.rows_R for part in plan.modes]).tolist()) == list(range(ROWS))
 
 
-def test_never_are_both_modalities_hidden() -> None:
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_never_are_both_modalities_hidden(whole_words: bool) -> None:
     for seed in range(20):
-        for part in plan_of(seed).modes:
+        for part in plan_of(seed, MaskConfig(whole_words=whole_words)).modes:
             image_seen = part.shown_RK is not None and part.shown_RK.shape[1] > 0
-            if part.hidden_RL is None:
-                assert image_seen
+            if part.hidden_RL is None or part.mode is Mode.TEXT_ONLY:
+                assert image_seen or part.mode is Mode.TEXT_ONLY
                 continue
             seen_RL = ~part.hidden_RL & REAL_BL[part.rows_R]
             text_seen = seen_RL[:, 1:].any(dim=1)
@@ -99,9 +109,81 @@ def test_without_alternation_every_row_is_joint(written: object) -> None:
     assert [part.mode for part in plan_of(0, config).modes] == [Mode.JOINT]
 
 
+@pytest.mark.parametrize(
+    ("alternate", "counts"),
+    [
+        ("off", {Mode.JOINT: 60}),
+        ("text", {Mode.JOINT: 42, Mode.TEXT_HIDDEN: 12, Mode.TEXT_ONLY: 3, Mode.IMAGE_ONLY: 3}),
+        ("image", {Mode.JOINT: 42, Mode.IMAGE_HIDDEN: 12, Mode.TEXT_ONLY: 3, Mode.IMAGE_ONLY: 3}),
+    ],
+)
+def test_the_share_of_a_modality_that_is_never_hidden_is_joint(alternate: str, counts: dict[Mode, int]) -> None:
+    plan = plan_of(0, MaskConfig.model_validate({"alternate": alternate}))
+    assert {part.mode: len(part.rows_R) for part in plan.modes} == counts
+
+
+@pytest.mark.parametrize("alternate", ["off", "text", "image", "both"])
+def test_rows_of_one_modality_are_used_as_such_and_never_as_pairs(alternate: str) -> None:
+    config, lone = MaskConfig.model_validate({"alternate": alternate}), (7, 4)
+    for seed in range(5):
+        plan = draw_plan(config, REAL_BL, patches=PATCHES, generator=torch.Generator().manual_seed(seed), lone=lone)
+        rows = {part.mode: set(part.rows_R.tolist()) for part in plan.modes}
+        assert set(range(49, 56)) <= rows[Mode.TEXT_ONLY]
+        assert set(range(56, 60)) <= rows[Mode.IMAGE_ONLY]
+        assert sorted(row for chosen in rows.values() for row in chosen) == list(range(ROWS))
+        counts = row_counts(config, 49, lone)
+        assert {mode: len(chosen) for mode, chosen in rows.items()} == {mode: n for mode, n in counts.items() if n}
+
+
+def test_whole_words_are_hidden_or_none_of_their_pieces() -> None:
+    config = MaskConfig(whole_words=True)
+    for seed in range(10):
+        for part, hidden_RL in with_pieces_hidden(plan_of(seed, config)):
+            begins_RL, real_RL = BEGINS_BL[part.rows_R], REAL_BL[part.rows_R]
+            goes_on = (real_RL & ~begins_RL)[:, 2:]
+            assert torch.equal(hidden_RL[:, 2:][goes_on], hidden_RL[:, 1:-1][goes_on])
+            assert not (hidden_RL & ~real_RL).any()
+            assert not hidden_RL[:, 0].any()
+            assert hidden_RL.sum(dim=1).max() <= part.text_budget
+            if part.mode is Mode.JOINT:
+                assert hidden_RL.any(dim=1).all()
+
+
+def test_of_words_as_many_pieces_are_hidden_as_of_pieces_alone() -> None:
+    def share(config: MaskConfig) -> float:
+        parts = [parts for seed in range(40) for parts in with_pieces_hidden(plan_of(seed, config))[:1]]
+        hidden = sum(hidden_RL.sum().item() for _, hidden_RL in parts)
+        return hidden / sum((REAL_BL[part.rows_R].sum() - len(part.rows_R)).item() for part, _ in parts)
+
+    assert share(MaskConfig(whole_words=True)) == pytest.approx(share(MaskConfig()), abs=0.02)
+
+
+def test_each_word_is_as_likely_to_be_hidden_as_any_other() -> None:
+    real_BL = torch.ones(2000, 10, dtype=torch.bool)
+    begins_BL = torch.tensor([False, True, False, True, True, True, False, False, True, False]).expand(2000, -1)
+    plan = draw_plan(
+        MaskConfig(whole_words=True, alternate="off"),
+        real_BL,
+        patches=PATCHES,
+        generator=torch.Generator().manual_seed(0),
+        begins_BL=begins_BL,
+    )
+    ((_, hidden_RL),) = with_pieces_hidden(plan)
+    share_L = hidden_RL.float().mean(dim=0)[begins_BL[0]]
+    assert share_L.max() - share_L.min() < 0.1  # the longer one is at times too long for what is left
+
+
+def test_words_of_one_piece_are_hidden_as_pieces_are() -> None:
+    plan = draw_plan(MaskConfig(whole_words=True), REAL_BL, patches=PATCHES, generator=torch.Generator().manual_seed(0))
+    pieces = draw_plan(MaskConfig(), REAL_BL, patches=PATCHES, generator=torch.Generator().manual_seed(0))
+    for (_, words_RL), (_, pieces_RL) in zip(with_pieces_hidden(plan), with_pieces_hidden(pieces), strict=True):
+        assert torch.equal(words_RL, pieces_RL)
+
+
 def test_modes_that_a_small_batch_leaves_without_rows_are_named() -> None:
     assert without_rows(MaskConfig(), 16) == []
     assert without_rows(MaskConfig(), 8) == [Mode.TEXT_ONLY, Mode.IMAGE_ONLY]
+    assert without_rows(MaskConfig(), 8, lone=(1, 0)) == [Mode.IMAGE_ONLY]
     assert without_rows(MaskConfig(alternate="off"), 8) == []  # not wanted
 
 

@@ -7,9 +7,10 @@
     text_only      .05    text with some hidden                             its hidden pieces
     image_only     .05    1 - r_v of the patches                            its hidden patches
 
-Rows are dealt to modes by quota in random order, so every batch holds the same modes and all shapes stay the same
+Pairs are dealt to modes by quota in random order, so every batch holds the same modes and all shapes stay the same
 from step to step. In a batch too small for its share of a row a mode gets none, ever: `without_rows` names those.
-No mode hides both modalities.
+Rows of a text without an image, or of an image without a text, join the pairs that are used so. No mode hides both
+modalities. `alternate` says which modality may be hidden as a whole; where it may not, its share of pairs is joint.
 """
 
 import math
@@ -23,6 +24,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from configs.loading import Config
+from train.objectives.pieces import hide_pieces, hide_words
+
+Lone = tuple[int, int]  # rows that are texts without an image, and rows that are images without a text
 
 
 class Mode(StrEnum):
@@ -36,7 +40,7 @@ class Mode(StrEnum):
 
 
 class ModeShares(Config):
-    """Share of a batch's rows in each mode; `unpaired` is halved between text only and image only."""
+    """Share of a batch's pairs in each mode; `unpaired` is halved between text only and image only."""
 
     joint: float = Field(0.5, ge=0)
     text_hidden: float = Field(0.2, ge=0)
@@ -69,12 +73,14 @@ Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
 class MaskConfig(Config):
     """Settings of the draw."""
 
-    alternate: Annotated[Literal["off", "both"], BeforeValidator(_word)] = "both"  # off: every row is joint
+    # Which modality is hidden as a whole in its share of the pairs; off: every pair is joint, none is unpaired either.
+    alternate: Annotated[Literal["off", "text", "image", "both"], BeforeValidator(_word)] = "both"
     shares: ModeShares = ModeShares()
     text_ratio: Bounds = (0.3, 0.75)  # r_t is drawn evenly between these, a row
     image_ratio: float = Field(0.75, gt=0, lt=1)  # r_v
     seen_text_ratio: Bounds = (0.0, 0.15)  # of the text an image is rebuilt from
     lone_text_ratio: Bounds = (0.15, 0.5)  # of text without an image
+    whole_words: bool = False  # hide all pieces of a word or none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +117,24 @@ class MaskPlan:
         return MaskPlan(modes=tuple(mode.to(device) for mode in self.modes))
 
 
-def draw_plan(config: MaskConfig, real_BL: Tensor, *, patches: int, generator: torch.Generator) -> MaskPlan:
-    """The plan of one batch. `real_BL` is True at the captions' pieces; slot 0 is [CLS] and is never chosen."""
+def draw_plan(
+    config: MaskConfig,
+    real_BL: Tensor,
+    *,
+    patches: int,
+    generator: torch.Generator,
+    begins_BL: Tensor | None = None,
+    lone: Lone = (0, 0),
+) -> MaskPlan:
+    """The plan of one batch, whose last rows are `lone`.
+
+    `real_BL` is True at the captions' pieces; slot 0 is [CLS] and is never chosen. `begins_BL` is True where a piece
+    begins a word; without it each piece is taken for a word.
+    """
+    begins_BL = real_BL if begins_BL is None else begins_BL
     draw = _Draw(config=config, patches=patches, generator=generator)
-    dealt = _deal(config, len(real_BL), generator)
-    return MaskPlan(modes=tuple(draw.mode(mode, rows_R, real_BL[rows_R]) for mode, rows_R in dealt))
+    dealt = _deal(config, len(real_BL) - sum(lone), lone, generator)
+    return MaskPlan(modes=tuple(draw.mode(mode, rows_R, real_BL, begins_BL) for mode, rows_R in dealt))
 
 
 def quotas(shares: Sequence[float], rows: int) -> list[int]:
@@ -127,38 +146,54 @@ def quotas(shares: Sequence[float], rows: int) -> list[int]:
     return counts
 
 
-def row_counts(config: MaskConfig, rows: int) -> dict[Mode, int]:
-    """How many of a batch's `rows` each mode gets."""
+def row_counts(config: MaskConfig, pairs: int, lone: Lone = (0, 0)) -> dict[Mode, int]:
+    """How many rows each mode gets of a batch of `pairs` and the rows that are `lone`."""
     shares = _shares(config)
-    return dict(zip(shares, quotas([*shares.values()], rows), strict=True))
+    counts = dict(zip(shares, quotas([*shares.values()], pairs), strict=True))
+    counts[Mode.TEXT_ONLY] += lone[0]
+    counts[Mode.IMAGE_ONLY] += lone[1]
+    return counts
 
 
-def without_rows(config: MaskConfig, rows: int) -> list[Mode]:
-    """The modes that are wanted but get none of `rows`."""
+def without_rows(config: MaskConfig, pairs: int, lone: Lone = (0, 0)) -> list[Mode]:
+    """The modes that have a share of the pairs but get no row of such a batch."""
     shares = _shares(config)
-    return [mode for mode, count in row_counts(config, rows).items() if shares[mode] and not count]
+    return [mode for mode, count in row_counts(config, pairs, lone).items() if pairs and shares[mode] and not count]
 
 
 def _shares(config: MaskConfig) -> dict[Mode, float]:
-    shares = (
-        config.shares if config.alternate == "both" else ModeShares(joint=1, text_hidden=0, image_hidden=0, unpaired=0)
-    )
-    return {
+    shares, alternate = config.shares, config.alternate
+    given = {
         Mode.JOINT: shares.joint,
         Mode.TEXT_HIDDEN: shares.text_hidden,
         Mode.IMAGE_HIDDEN: shares.image_hidden,
         Mode.TEXT_ONLY: shares.unpaired / 2,
         Mode.IMAGE_ONLY: shares.unpaired / 2,
     }
+    for mode in _NOT_IN[alternate]:
+        given[Mode.JOINT] += given[mode]
+        given[mode] = 0.0
+    return given
 
 
-def _deal(config: MaskConfig, rows: int, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
+_NOT_IN: dict[str, tuple[Mode, ...]] = {
+    "off": (Mode.TEXT_HIDDEN, Mode.IMAGE_HIDDEN, Mode.TEXT_ONLY, Mode.IMAGE_ONLY),
+    "text": (Mode.IMAGE_HIDDEN,),
+    "image": (Mode.TEXT_HIDDEN,),
+    "both": (),
+}
+
+
+def _deal(config: MaskConfig, pairs: int, lone: Lone, generator: torch.Generator) -> Iterator[tuple[Mode, Tensor]]:
     """The modes that have rows in this batch, each with its rows."""
-    order = torch.randperm(rows, generator=generator)
+    order = torch.randperm(pairs, generator=generator)
+    rows = torch.arange(pairs + sum(lone))
+    added = {Mode.TEXT_ONLY: rows[pairs : pairs + lone[0]], Mode.IMAGE_ONLY: rows[pairs + lone[0] :]}
     start = 0
-    for mode, count in row_counts(config, rows).items():
-        if count:
-            yield mode, order[start : start + count]
+    for mode, count in row_counts(config, pairs).items():
+        rows_R = torch.cat([order[start : start + count], added.get(mode, rows[:0])])
+        if len(rows_R):
+            yield mode, rows_R
         start += count
 
 
@@ -170,8 +205,8 @@ class _Draw:
     patches: int
     generator: torch.Generator
 
-    def mode(self, mode: Mode, rows_R: Tensor, real_RL: Tensor) -> ModePlan:
-        hidden_RL, text_budget = self._text(mode, real_RL)
+    def mode(self, mode: Mode, rows_R: Tensor, real_BL: Tensor, begins_BL: Tensor) -> ModePlan:
+        hidden_RL, text_budget = self._text(mode, real_BL[rows_R], begins_BL[rows_R])
         shown_RK, hidden_RM = self._image(mode, len(rows_R))
         return ModePlan(
             mode=mode,
@@ -182,7 +217,7 @@ class _Draw:
             hidden_RM=hidden_RM,
         )
 
-    def _text(self, mode: Mode, real_RL: Tensor) -> tuple[Tensor | None, int]:
+    def _text(self, mode: Mode, real_RL: Tensor, begins_RL: Tensor) -> tuple[Tensor | None, int]:
         match mode:
             case Mode.IMAGE_ONLY:
                 return None, 0
@@ -191,23 +226,28 @@ class _Draw:
                 hidden_RL[:, 0] = False
                 return hidden_RL, real_RL.shape[1] - 1
             case Mode.JOINT:
-                return self._some(real_RL, self.config.text_ratio, at_least=1)
+                return self._some(real_RL, begins_RL, self.config.text_ratio, at_least=1)
             case Mode.TEXT_ONLY:
-                return self._some(real_RL, self.config.lone_text_ratio, at_least=1)
+                return self._some(real_RL, begins_RL, self.config.lone_text_ratio, at_least=1)
             case Mode.IMAGE_HIDDEN:
-                return self._some(real_RL, self.config.seen_text_ratio, at_least=0)
+                return self._some(real_RL, begins_RL, self.config.seen_text_ratio, at_least=0)
 
-    def _some(self, real_RL: Tensor, ratio: tuple[float, float], *, at_least: int) -> tuple[Tensor, int]:
+    def _some(
+        self, real_RL: Tensor, begins_RL: Tensor, ratio: tuple[float, float], *, at_least: int
+    ) -> tuple[Tensor, int]:
         """Hide a share of each row's pieces, drawn evenly from `ratio`; and how many that can be."""
         low, high = ratio
         pieces_R = real_RL[:, 1:].sum(dim=1)
         ratio_R = low + (high - low) * torch.rand(len(real_RL), generator=self.generator)
-        wanted_R = (ratio_R * pieces_R).round().clamp(min=at_least)
-        noise_RL = torch.rand(real_RL.shape, generator=self.generator).masked_fill(~real_RL, 2.0)
-        noise_RL[:, 0] = 3.0  # [CLS] comes last, padding before it
-        rank_RL = noise_RL.argsort(dim=1).argsort(dim=1)
+        wanted_R = ratio_R * pieces_R
         budget = max(1, math.ceil(high * (real_RL.shape[1] - 1)))
-        return (rank_RL < wanted_R[:, None]) & (noise_RL < 2.0), budget
+        if self.config.whole_words:
+            hidden_RL = hide_words(
+                real_RL, begins_RL, wanted_R, at_least=at_least, budget=budget, generator=self.generator
+            )
+        else:
+            hidden_RL = hide_pieces(real_RL, wanted_R, at_least=at_least, generator=self.generator)
+        return hidden_RL, budget
 
     def _image(self, mode: Mode, rows: int) -> tuple[Tensor | None, Tensor | None]:
         order_RN = torch.rand(rows, self.patches, generator=self.generator).argsort(dim=1)
