@@ -13,6 +13,7 @@ from rich.markup import escape
 from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, ShowConfig, run
 from configs.loading import dump, load
 from shards.errors import ShardsError
+from train.commands.prepare_cli import app as prepare_app
 from train.errors import Diverged, RequestError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(prepare_app, name="prepare")
 
 Shards = Annotated[Path | None, typer.Option("--shards", metavar="DIR", help="Folder of a shard set.")]
 
