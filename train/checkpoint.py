@@ -1,16 +1,17 @@
 """A checkpoint: a folder that is either whole or absent, without a pickle in it.
 
-    step-00000500/  model.safetensors  optimizer.safetensors  tokenizer/  config.yaml  state.json (written last)
+    step-00000500/  model.safetensors  optimizer.safetensors  ema.safetensors (if there is a mean of the weights)
+                    tokenizer/  config.yaml  state.json (written last)
 
 It is written under a temporary name and renamed. `latest` beside it is a one-line file that names the newest one.
+Tensors are whole, however many processes trained them.
 """
 
-import base64
 import dataclasses
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,50 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from train.data.order import Position
+from train.course import Course
+from train.data.order import BEGINNING, Position
 from train.data.tokenizer import Tokenizer
+from train.ema import Ema
 from train.errors import CheckpointError
 from train.optim import trained_parameters
+from train.parallel import cut_like, whole_tensors
+from train.schedule import Plateau
 
-SCHEMA = 1
+SCHEMA = 2
 LATEST_NAME = "latest"
 STATE_NAME = "state.json"
+MODEL_NAME = "model.safetensors"
+EMA_NAME = "ema.safetensors"
 SETTINGS_NAME = "config.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetState:
+    """How far one of the sets has been read."""
+
+    path: str  # absolute, or a URL
+    digest: str
+    position: Position = BEGINNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainState:
-    """Everything but tensors that the next step depends on."""
+    """Everything but tensors that the next step depends on; what chance decides follows from the seed and the step."""
 
     step: int  # steps done
-    positions: tuple[Position, ...]  # in each of the sets that are read
-    shards: str  # absolute path of the set
-    shards_digest: str
-    random_states: dict[str, str]  # generator's name -> its state, base64; "cuda" only of a run on a GPU
+    sets: tuple[SetState, ...]
+    plateau: Plateau = field(default_factory=Plateau)
+    course: Course = field(default_factory=Course)
     schema: int = SCHEMA
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        return tuple(each.position for each in self.sets)
+
+    def after(self, positions: tuple[Position, ...]) -> "TrainState":
+        """One step later."""
+        sets = tuple(replace(each, position=now) for each, now in zip(self.sets, positions, strict=True))
+        return replace(self, step=self.step + 1, sets=sets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +90,7 @@ class Checkpoint:
         return self.folder / SETTINGS_NAME
 
     def load_model(self, model: nn.Module) -> None:
-        weights = _read_tensors(self.folder / "model.safetensors")
+        weights = _read_tensors(self.folder / MODEL_NAME)
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -85,10 +109,35 @@ class Checkpoint:
         state: dict[int, dict[str, Tensor]] = {}
         for number, (name, parameter) in enumerate(trained_parameters(model)):
             if name in entries_of:  # else no loss has reached it yet
-                state[number] = _fitting(entries_of.pop(name), parameter, f"{path}: {name}")
+                entries = _fitting(entries_of.pop(name), parameter, f"{path}: {name}")
+                state[number] = {entry: cut_like(tensor, parameter) for entry, tensor in entries.items()}
         if entries_of:
             raise CheckpointError(f"{path} is of another model: it has {min(entries_of)}, which this model has not.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def load_ema(self, ema: Ema) -> None:
+        """A run that begins to average its weights only now has no mean to go on from, and starts with what it has."""
+        path = self.folder / EMA_NAME
+        if path.is_file():
+            ema.load(_read_tensors(path), source=str(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """All tensors of a checkpoint, whole and on the CPU."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    ema: dict[str, Tensor] | None
+
+    @classmethod
+    def gathered(cls, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None) -> "Weights":
+        """Of a model that may be cut into shards: every process must call it at the same point."""
+        return cls(
+            model=whole_tensors(model.state_dict()),
+            optimizer=_optimizer_tensors(model, optimizer),
+            ema=None if ema is None else whole_tensors(ema.tensors()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +148,19 @@ class Writer:
     settings: str  # resolved, as YAML
     tokenizer: Tokenizer
     keep: int  # newest ones; older ones are deleted
+    keep_every: int = 0  # steps; what falls on a multiple is never deleted; 0 keeps no such ones
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, state: TrainState) -> Path:
+    def save(self, weights: Weights, state: TrainState) -> Path:
         final = self.folder / f"step-{state.step:08d}"
         partial = self.folder / f".{final.name}.partial"
         for stale in (partial, final):
             if stale.exists():
                 shutil.rmtree(stale)
         partial.mkdir(parents=True)
-        save_file(_contiguous(model.state_dict()), partial / "model.safetensors")
-        save_file(_optimizer_tensors(model, optimizer), partial / "optimizer.safetensors")
+        save_file(weights.model, partial / MODEL_NAME)
+        save_file(weights.optimizer, partial / "optimizer.safetensors")
+        if weights.ema is not None:
+            save_file(weights.ema, partial / EMA_NAME)
         self.tokenizer.save(partial / "tokenizer")
         (partial / SETTINGS_NAME).write_text(self.settings, encoding="utf-8")
         text = json.dumps(dataclasses.asdict(state), indent=1)
@@ -122,9 +174,13 @@ class Writer:
 
     def _forget_old(self, latest: Path) -> None:
         """Later ones than `latest` there may be, of a run that was taken back to an earlier step."""
-        others = sorted(set(self.folder.glob("step-*")) - {latest})
+        others = sorted(path for path in set(self.folder.glob("step-*")) - {latest} if not self._is_kept(path))
         for old in others[: len(others) - (self.keep - 1)]:
             shutil.rmtree(old)
+
+    def _is_kept(self, path: Path) -> bool:
+        step = path.name.removeprefix("step-")
+        return bool(self.keep_every) and step.isdecimal() and int(step) % self.keep_every == 0
 
 
 def latest_checkpoint(folder: Path) -> Path:
@@ -138,38 +194,10 @@ def latest_checkpoint(folder: Path) -> Path:
     return folder / name
 
 
-def random_states(masks: torch.Generator, device: torch.device) -> dict[str, str]:
-    """The states of all generators that training on `device` draws from."""
-    return {name: generator_state(generator) for name, generator in _generators(masks, device).items()}
-
-
-def restore_random_states(states: dict[str, str], masks: torch.Generator, device: torch.device) -> None:
-    """A run that moves from CPU to GPU has no state for it and keeps the GPU's own."""
-    for name, generator in _generators(masks, device).items():
-        if name in states:
-            restore_generator(generator, states[name])
-
-
-def _generators(masks: torch.Generator, device: torch.device) -> dict[str, torch.Generator]:
-    found = {"masks": masks, "torch": torch.default_generator}
-    if device.type == "cuda":
-        index = torch.cuda.current_device() if device.index is None else device.index
-        found["cuda"] = torch.cuda.default_generators[index]  # dropout's
-    return found
-
-
-def generator_state(generator: torch.Generator) -> str:
-    return base64.b64encode(generator.get_state().numpy().tobytes()).decode("ascii")
-
-
-def restore_generator(generator: torch.Generator, state: str) -> None:
-    generator.set_state(torch.frombuffer(bytearray(base64.b64decode(state)), dtype=torch.uint8))
-
-
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     states = optimizer.state_dict()["state"]
     names = [name for name, _ in trained_parameters(model)]
-    return _contiguous(
+    return whole_tensors(
         {f"{names[number]}/{key}": tensor for number, entry in states.items() for key, tensor in entry.items()}
     )
 
@@ -187,20 +215,15 @@ def _fitting(entries: dict[str, Tensor], parameter: Tensor, place: str) -> dict[
     return entries
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
 def _read_state(path: Path) -> TrainState:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if values.get("schema") != SCHEMA:
             raise CheckpointError(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
-        state = TrainState(**values | {"positions": tuple(Position(**position) for position in values["positions"])})
-        restore_generator(torch.Generator(), state.random_states["masks"])  # only to see that they can be
-        restore_generator(torch.Generator(), state.random_states["torch"])
-        return state
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        sets = tuple(SetState(**each | {"position": Position(**each["position"])}) for each in values["sets"])
+        plateau, course = Plateau(**values["plateau"]), Course(**values["course"])
+        return TrainState(**values | {"sets": sets, "plateau": plateau, "course": course})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is not the state of a checkpoint: {error}.") from None
 
 

@@ -17,7 +17,11 @@ from train.commands.prepare_cli import app as prepare_app
 from train.errors import Diverged, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from train.checkpoint import TrainState
     from train.commands.request import Request
+    from train.config import TrainConfig
 
 DEFAULT_CONFIG = "tiny"
 
@@ -54,14 +58,27 @@ def pretrain_command(
     if show_config:
         typer.echo(dump(settings), nl=False)
         return
-    request = resume_request(shards, out, changes) if resume else new_request(shards, out, settings)
-    _pretrain(request, context.obj)
+    _pretrain(
+        lambda: resume_request(shards, out, changes) if resume else new_request(shards, out, settings),
+        settings,
+        context.obj,
+    )
 
 
-def _pretrain(request: "Request", console: Console) -> None:
+def _pretrain(make_request: "Callable[[], Request]", settings: "TrainConfig", console: Console) -> None:
     from train.commands import pretrain
+    from train.commands.assembly import chosen_device
+    from train.distributed import joined, place_from_environment
 
-    state = pretrain.pretrain(request, console)
+    place = place_from_environment()
+    with joined(place, chosen_device(settings.trainer.device, place)) as company:
+        request = company.from_first(make_request)  # one process looks for a free folder, not all
+        state = pretrain.pretrain(request, console, company)
+    if place.first:
+        _tell_end(request, state, console)
+
+
+def _tell_end(request: "Request", state: "TrainState", console: Console) -> None:
     run, steps = escape(str(request.run)), request.config.trainer.steps
     if state.step == 0:
         console.print(f"Interrupted before the first step, so nothing is saved: delete {run} and start again.")

@@ -1,34 +1,40 @@
-"""The loop: next batch, losses, backward, clip, step, log, evaluate, save.
+"""The loop: next batches, losses, backward, clip, step, log, evaluate, save.
 
 Everything it works with is built elsewhere and handed in. The next step depends only on what a checkpoint holds:
-weights, optimizer, step, position in the data, and the states of the random number generators. On a CPU a run that
-was stopped therefore goes on bit for bit; a GPU may add in another order and differ in the last bits.
+weights, optimizer, the weights' mean, step and position in the data; what chance decides follows from the seed and the
+step. On a CPU a run that was stopped therefore goes on bit for bit; a GPU may add in another order and differ in the
+last bits. The loop never waits for a GPU but where it logs, evaluates or saves.
 """
 
 import logging
-import signal
-import threading
-import time
+import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import nn
 
 from configs.loading import Config
 from train.batch import Batch
-from train.checkpoint import TrainState, Writer, random_states
+from train.checkpoint import TrainState, Weights, Writer
+from train.distributed import Company
+from train.ema import Ema
 from train.errors import Diverged
+from train.interruption import Met, interrupts_wait
 from train.metrics import Sink
 from train.models.vilt import Vilt
-from train.objectives.base import Losses, Objective
+from train.objectives.base import Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
+from train.pace import Machine, Pace
+from train.parallel import Parallel, is_cut, whole, whole_weights
+from train.step import TOTAL, Learnt, Micro, Stepper, chance
 
 logger = logging.getLogger(__name__)
+
+NORM = "gradient_norm"
 
 _GO_ON = (
     "so training stopped and the last good checkpoint, if there is one, was kept: "
@@ -43,9 +49,17 @@ class TrainerConfig(Config):
     log_every: int = Field(50, ge=1)  # steps
     save_every: int = Field(1000, ge=1)  # steps; the last step is always saved
     keep: int = Field(2, ge=1)  # newest checkpoints kept
+    keep_every: int = Field(0, ge=0)  # steps; checkpoints at multiples of it are kept for good; 0 keeps none so
     evaluate_every: int = Field(0, ge=0)  # steps; retrieval on the val split, 0 never
+    sheet_every: int = Field(0, ge=0)  # steps; a picture of what is hidden and what is rebuilt, 0 never
+    wandb: str = ""  # project of Weights & Biases to log to as well
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False  # torch.compile of the transformer's blocks: minutes at the start, faster steps
+    parallel: Parallel = "ddp"  # several processes hold a copy each, or ("fsdp") a shard of one
+    accumulate: int = Field(1, ge=1)  # micro batches a step: less memory, the same batch
+    max_skips: int = Field(10, ge=1)  # steps in a row without a finite gradient that are borne
+    divergence: float = Field(3.0, ge=0)  # stop if the loss is above its start and this times its lowest; 0 never
     threads: int = Field(0, ge=0)  # of the CPU; 0 leaves torch's choice
 
 
@@ -54,149 +68,159 @@ class Parts:
     """What the loop works with."""
 
     model: Vilt
+    called: nn.Module  # the model with what it learns, as spread over the processes
     optimizer: torch.optim.Optimizer
+    ema: Ema | None
     objective: Objective[Any]
-    masks: torch.Generator  # the objective's chance
-    batches: Iterator[Batch]  # endless, from the state's position on
+    company: Company
+    batches: Iterator[Batch]  # endless, from the state's positions on
     evaluate: Callable[[], Mapping[str, float]] | None
+    sheet: Callable[[], bytes] | None  # PNG
     sink: Sink
     writer: Writer
+    machine: Machine
 
 
 class Trainer:
     """Trains the parts' model, in place."""
 
-    def __init__(self, config: TrainerConfig, optim: OptimConfig, parts: Parts) -> None:
+    def __init__(self, config: TrainerConfig, optim: OptimConfig, parts: Parts, *, seed: int) -> None:
         self._config = config
         self._optim = optim
         self._parts = parts
+        self._seed = seed
         self._device = next(parts.model.parameters()).device
-        self._pace = _Pace()
+        self._stepper = Stepper(parts.called, parts.optimizer, clip=optim.clip, bf16=config.precision == "bf16")
+        self._pace = Pace(parts.machine)
 
     def fit(self, state: TrainState) -> TrainState:
         """Train from `state` to the last step, or to the step in which the user interrupts; save; return the state.
 
-        Raises Diverged when the loss is no longer a number; the checkpoints before that stay.
+        Raises Diverged when the loss is no longer a number or runs away; the checkpoints before that stay.
         """
         config = self._config
         saved = state.step
-        with _interrupts_wait() as met:
-            while state.step < config.steps and not met.interrupted:
+        with interrupts_wait() as met:
+            while state.step < config.steps and not self._interrupted(met):
                 met.in_step = state.step + 1
-                batch = self._next_batch()
-                losses, norm = self._learn(batch, step=state.step)
-                state = replace(state, step=state.step + 1, positions=batch.after)
+                positions, learnt = self._learn(state)
+                state = state.after(positions)
                 last = state.step == config.steps
                 if last or state.step % config.log_every == 0:
-                    self._log(state.step, losses, norm)
-                if config.evaluate_every and (last or state.step % config.evaluate_every == 0):
-                    self._evaluate(state.step)
+                    state = self._log(state, learnt)
+                self._look(state.step, last=last)
                 if last or state.step % config.save_every == 0:  # after the evaluation: nobody would make up for it
-                    saved = self._save(state, losses)
+                    self._save(state)
+                    saved = state.step
             if state.step > saved:
-                self._save(state, losses)
+                self._save(state)
         return state
+
+    def _interrupted(self, met: Met) -> bool:
+        """All processes stop after the same step, whichever of them the signal reached."""
+        return self._parts.company.any(met.interrupted)
+
+    def _learn(self, state: TrainState) -> tuple[tuple[Any, ...], Learnt]:
+        """One step; and where reading goes on after it."""
+        parts, config = self._parts, self._config
+        rate = learning_rate(self._optim, state.step, steps=config.steps, reduced=state.plateau.reduced)
+        set_learning_rate(parts.optimizer, rate)
+        batches = (self._next_batch() for _ in range(config.accumulate))
+        after: list[tuple[Any, ...]] = []
+
+        def micros() -> Iterator[Micro]:
+            for number, batch in enumerate(batches):
+                after.append(batch.after)
+                yield self._micro(batch, step=state.step, number=number)
+
+        learnt = self._stepper.take(micros(), count=config.accumulate)
+        parts.model.limit_scale()
+        if parts.ema is not None:
+            parts.ema.update(state.step)
+        return after[-1], learnt
 
     def _next_batch(self) -> Batch:
         with self._pace.waiting():
             batch = next(self._parts.batches)
-        self._pace.rows += len(batch.keys)
+        self._pace.rows += len(batch.keys) * self._parts.company.place.world
         return batch
 
-    def _learn(self, batch: Batch, *, step: int) -> tuple[Losses, Tensor]:
+    def _micro(self, batch: Batch, *, step: int, number: int) -> Micro:
+        seed = chance(self._seed, step=step, micro=number, rank=self._parts.company.place.rank)
+        drawn = self._parts.objective.draw(batch, torch.Generator().manual_seed(seed))
+        return Micro(batch=batch.to(self._device), drawn=drawn.to(self._device), seed=seed)
+
+    def _log(self, state: TrainState, learnt: Learnt) -> TrainState:
+        """The step's numbers to the sink; what the schedule and the watch over the loss make of them to the state."""
         parts = self._parts
-        parts.model.train()
-        set_learning_rate(parts.optimizer, learning_rate(self._optim, step, steps=self._config.steps))
-        drawn = parts.objective.draw(batch, parts.masks).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
-            losses = parts.objective(parts.model, batch.to(self._device), drawn)
-        torch.autograd.backward(losses.total)
-        norm = torch.nn.utils.clip_grad_norm_(parts.model.parameters(), self._optim.clip)
-        parts.optimizer.step()
-        parts.model.limit_scale()
-        parts.optimizer.zero_grad(set_to_none=True)
-        return losses, norm
+        found = torch.stack([*learnt.values.values(), learnt.gradient_norm, learnt.skipped]).double().cpu()
+        *means, norm, skipped = parts.company.mean(found).tolist()
+        values = dict(zip(learnt.values, means, strict=True))
+        values |= {NORM: norm, "skipped_in_a_row": skipped}
+        values |= {"learning_rate": parts.optimizer.param_groups[0]["lr"] / parts.optimizer.param_groups[0]["lr_scale"]}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        parts.sink.log(state.step, finite | self._pace.figures())
+        self._pace = Pace(parts.machine)
+        if skipped:
+            _refuse_broken(values, state.step, skipped=int(skipped), most=self._config.max_skips)
+            return state
+        return self._judged(state, values[TOTAL])
 
-    def _log(self, step: int, losses: Losses, norm: Tensor) -> None:
-        _check_finite(losses, step)
-        values = {"loss/total": losses.total.item()}
-        values |= {f"loss/{term.name}": term.value.item() for term in losses.terms}
-        values["gradient_norm"] = norm.item()
-        values["learning_rate"] = self._parts.optimizer.param_groups[0]["lr"]
-        values["similarity_scale"] = self._parts.model.scale().item()
-        self._parts.sink.log(step, values | self._pace.figures())
-        self._pace = _Pace()
+    def _judged(self, state: TrainState, loss: float) -> TrainState:
+        course = state.course.after(loss)
+        if course.diverged(times=self._config.divergence):
+            raise Diverged(
+                f"The loss has risen from {course.lowest:.3g} to {course.smooth:.3g} by step {state.step}, {_GO_ON}"
+            )
+        steps = self._config.log_every
+        plateau = state.plateau
+        if self._optim.schedule.kind == "plateau":
+            settings = self._optim.schedule.plateau
+            plateau = plateau.after(loss * steps, steps=steps, config=settings, least=self._optim.final_lr)
+        return replace(state, course=course, plateau=plateau)
 
-    def _save(self, state: TrainState, losses: Losses) -> int:
-        _check_finite(losses, state.step)
-        _check_weights(self._parts.model, state.step)
-        parts = self._parts
-        states = random_states(parts.masks, self._device)
-        parts.writer.save(parts.model, parts.optimizer, replace(state, random_states=states))
-        return state.step
+    def _look(self, step: int, *, last: bool) -> None:
+        """Evaluate and draw when it is time, with the weights' mean if there is one."""
+        parts, config = self._parts, self._config
+        evaluate = parts.evaluate if _due(step, config.evaluate_every, last=last) else None
+        sheet = parts.sheet if _due(step, config.sheet_every, last=last) else None
+        if evaluate is None and sheet is None:
+            return
+        with ExitStack() as stack:
+            if parts.ema is not None:
+                stack.enter_context(parts.ema.applied())
+            stack.enter_context(whole_weights(parts.called))
+            if evaluate is not None:
+                parts.sink.log(step, evaluate())
+            if sheet is not None:
+                parts.sink.picture(step, "sheet", sheet())
+        self._pace = Pace(parts.machine)
 
-    def _evaluate(self, step: int) -> None:
-        if self._parts.evaluate is not None:
-            self._parts.sink.log(step, self._parts.evaluate())
-
-
-class _Pace:
-    """Speed since the last log."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._start = time.perf_counter()
-        self._waited = 0.0  # seconds
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        asked = time.perf_counter()
-        yield
-        self._waited += time.perf_counter() - asked
-
-    def figures(self) -> dict[str, float]:
-        seconds = time.perf_counter() - self._start
-        return {"samples_per_second": self.rows / seconds, "data_wait_share": self._waited / seconds}
+    def _save(self, state: TrainState) -> None:
+        parts, first = self._parts, self._parts.company.place.first
+        _check_weights(parts.model, state.step)
+        if first or is_cut(parts.called):
+            weights = Weights.gathered(parts.model, parts.optimizer, parts.ema)
+            if first:
+                parts.writer.save(weights, state)
+        parts.company.wait()
 
 
-def _check_finite(losses: Losses, step: int) -> None:
-    if not losses.total.isfinite():
-        broken = [term.name for term in losses.terms if not term.value.isfinite()]
-        raise Diverged(f"The loss {broken[0] if broken else 'sum'} is not a number at step {step}, {_GO_ON}")
+def _due(step: int, every: int, *, last: bool) -> bool:
+    return bool(every) and (last or step % every == 0)
+
+
+def _refuse_broken(values: Mapping[str, float], step: int, *, skipped: int, most: int) -> None:
+    """Warn of steps that were passed over, or raise Diverged when they were too many in a row."""
+    terms = [name for name, value in values.items() if name not in (TOTAL, NORM) and not math.isfinite(value)]
+    broken = f"The loss {terms[0].removeprefix('loss/')}" if terms else "The gradient"
+    if skipped >= most:
+        raise Diverged(f"{broken} has not been a number for {skipped} steps in a row up to step {step}, {_GO_ON}")
+    logger.warning("%s is not a number: the last %d steps, up to step %d, were passed over.", broken, skipped, step)
 
 
 def _check_weights(model: Vilt, step: int) -> None:
     """The last update may have broken them after a loss that was still a number; such weights are not saved."""
     for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
+        if not whole(parameter).isfinite().all():
             raise Diverged(f"The weight {name} is not a number after step {step}, {_GO_ON}")
-
-
-class _Met:
-    """Whether the user has interrupted, and which step is at work."""
-
-    def __init__(self) -> None:
-        self.interrupted = False
-        self.in_step = 0
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[_Met]:
-    """Ctrl-C lets the step finish, so that what is saved is whole; a second one stops at once."""
-    met = _Met()
-    if threading.current_thread() is not threading.main_thread():
-        yield met  # signals reach the main thread only
-        return
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        met.interrupted = True
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        logger.warning("Finishing step %d and saving; Ctrl-C again stops at once.", met.in_step)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield met
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Checkpoints are whole or absent, and strangers are refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,22 +10,24 @@ from safetensors.torch import load_file, save_file
 
 from configs.loading import dump
 from tests.train.small import small_model
-from train.checkpoint import Checkpoint, TrainState, Writer, generator_state, latest_checkpoint, restore_generator
+from train.checkpoint import Checkpoint, SetState, TrainState, Weights, Writer, latest_checkpoint
 from train.config import TrainConfig
+from train.course import Course
 from train.data.order import Position
 from train.data.tokenizer import Tokenizer
+from train.ema import Ema
 from train.errors import CheckpointError
 from train.models.vilt import Vilt
 from train.optim import make_optimizer
+from train.schedule import Plateau
 
 
 def state_at(step: int) -> TrainState:
     return TrainState(
         step=step,
-        positions=(Position(epoch=1, ordinal=step),),
-        shards="/somewhere",
-        shards_digest="d",
-        random_states={name: generator_state(torch.Generator().manual_seed(step)) for name in ("masks", "torch")},
+        sets=(SetState(path="/somewhere", digest="d", position=Position(epoch=1, ordinal=step)),),
+        plateau=Plateau(reduced=0.5, best=1 / 3, steps=2),
+        course=Course().after(0.1).after(0.7),
     )
 
 
@@ -38,7 +41,7 @@ def saved(writer: Writer, model: Vilt, config: TrainConfig) -> Path:
     optimizer = make_optimizer(model, config.optim)
     torch.autograd.backward(model.token_head.bias_V.sum())
     optimizer.step()
-    return writer.save(model, optimizer, state_at(3))
+    return writer.save(Weights.gathered(model, optimizer, Ema(model, decay=0.5)), state_at(3))
 
 
 def test_what_is_saved_comes_back(saved: Path, model: Vilt, config: TrainConfig, tokenizer: Tokenizer) -> None:
@@ -53,17 +56,26 @@ def test_what_is_saved_comes_back(saved: Path, model: Vilt, config: TrainConfig,
     assert optimizer.state[again.token_head.bias_V]["exp_avg"].any()
 
 
-def test_a_generators_state_survives_as_text() -> None:
-    generator, other = torch.Generator().manual_seed(4), torch.Generator()
-    torch.rand(3, generator=generator)
-    restore_generator(other, json.loads(json.dumps(generator_state(generator))))
-    assert torch.equal(torch.rand(5, generator=other), torch.rand(5, generator=generator))
+def test_the_mean_of_the_weights_comes_back(
+    saved: Path, model: Vilt, config: TrainConfig, tokenizer: Tokenizer
+) -> None:
+    ema = Ema(small_model(config.model_copy(update={"seed": 5}), tokenizer), decay=0.5)
+    Checkpoint.open(saved).load_ema(ema)
+    assert all(torch.equal(mean, model.get_parameter(name)) for name, mean in ema.tensors().items())
+
+
+def test_chosen_checkpoints_are_kept_for_good(writer: Writer, model: Vilt, config: TrainConfig) -> None:
+    optimizer = make_optimizer(model, config.optim)
+    keeping = replace(writer, keep=1, keep_every=10)
+    for step in (5, 10, 15, 20, 25):
+        keeping.save(Weights.gathered(model, optimizer, None), state_at(step))
+    assert sorted(path.name[-2:] for path in writer.folder.glob("step-*")) == ["10", "20", "25"]
 
 
 def test_the_newest_are_kept_and_latest_names_the_last(writer: Writer, model: Vilt, config: TrainConfig) -> None:
     optimizer = make_optimizer(model, config.optim)
     for step in (1, 2, 30):
-        writer.save(model, optimizer, state_at(step))
+        writer.save(Weights.gathered(model, optimizer, None), state_at(step))
     assert sorted(path.name for path in writer.folder.iterdir()) == ["latest", "step-00000002", "step-00000030"]
     assert latest_checkpoint(writer.folder).name == "step-00000030"
 
@@ -71,7 +83,7 @@ def test_the_newest_are_kept_and_latest_names_the_last(writer: Writer, model: Vi
 def test_the_one_that_latest_names_is_never_forgotten(writer: Writer, model: Vilt, config: TrainConfig) -> None:
     optimizer = make_optimizer(model, config.optim)
     for step in (10, 20, 5):  # the run was taken back to an earlier step
-        writer.save(model, optimizer, state_at(step))
+        writer.save(Weights.gathered(model, optimizer, None), state_at(step))
     assert latest_checkpoint(writer.folder).name == "step-00000005"
     assert sorted(path.name for path in writer.folder.glob("step-*")) == ["step-00000005", "step-00000020"]
 
@@ -124,7 +136,7 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
 def test_another_schema_is_refused(saved: Path) -> None:
     values = json.loads((saved / "state.json").read_text())
     (saved / "state.json").write_text(json.dumps(values | {"schema": 99}))
-    with pytest.raises(CheckpointError, match="this version reads schema 1"):
+    with pytest.raises(CheckpointError, match="this version reads schema 2"):
         Checkpoint.open(saved)
 
 

@@ -15,6 +15,7 @@ from train.data.loader import Reading
 from train.data.loader import load as load_batches
 from train.data.order import StoredOrder
 from train.data.tokenizer import Tokenizer
+from train.distributed import ALONE, Place
 from train.errors import CheckpointError, DataError, RequestError
 from train.evaluation.base import Subject
 from train.models.vilt import Vilt
@@ -43,7 +44,7 @@ def settings_of(checkpoint: Checkpoint) -> TrainConfig:
 
 def trained_on(checkpoint: Checkpoint) -> Path:
     """The folder of the set it was trained on."""
-    folder = Path(checkpoint.state.shards)
+    folder = Path(checkpoint.state.sets[0].path)
     if not folder.is_dir():
         raise DataError(f"The set it was trained on is no longer in {folder}: say with --shards where it is now.")
     return folder
@@ -60,13 +61,21 @@ def subject_of(config: TrainConfig, tokenizer: Tokenizer) -> Subject:
     return Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows=config.data.batch_size))
 
 
-def chosen_device(name: str) -> torch.device:
+def chosen_device(name: str, place: Place = ALONE) -> torch.device:
+    """The device of this process: the GPU of its number, or the CPU."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise RequestError(
             "trainer.device=cuda, but torch sees no GPU here: --set trainer.device=auto takes what there is."
         )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    if place.local >= torch.cuda.device_count():
+        raise RequestError(
+            f"{place.local + 1} or more processes were started here, but there are {torch.cuda.device_count()} GPUs: "
+            "give torchrun --nproc-per-node that number."
+        )
+    return torch.device("cuda", place.local)
 
 
 def shards_of(folder: Path, manifest: Manifest, split: str) -> tuple[ShardEntry, ...]:

@@ -58,7 +58,7 @@ def evaluate(request: Request) -> Report:
     task = TASKS[request.task](subject_of(config, checkpoint.tokenizer), routes=request.routes)
     shards = request.shards or trained_on(checkpoint)
     manifest = Manifest.load(shards)
-    if request.shards is None and manifest.digest != checkpoint.state.shards_digest:
+    if request.shards is None and manifest.digest != checkpoint.state.sets[0].digest:
         logger.warning("%s has changed since the model was trained on it: the scores are those of the new set.", shards)
     split = request.split or _first_filled(manifest, shards)
     if not manifest.samples(split):
@@ -75,7 +75,7 @@ def evaluate(request: Request) -> Report:
         "split": split,
         "step": checkpoint.state.step,
         "shards_digest": manifest.digest,
-        "trained_on_digest": checkpoint.state.shards_digest,
+        "trained_on_digest": checkpoint.state.sets[0].digest,
         "versions": runs.versions(),
     }
     out = request.out or runs.run_of(checkpoint.folder) / _file_name(request, split)

@@ -9,6 +9,7 @@ from train import runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import settings_of, shards_of, trained_on
 from train.config import TrainConfig
+from train.distributed import Place
 from train.errors import RequestError, RunFolderError
 
 DEFAULT_SHARDS = Path("data/shards")
@@ -41,7 +42,7 @@ def resume_request(shards: Path | None, out: Path | None, overrides: list[str]) 
     checkpoint = Checkpoint.open(runs.checkpoint_of(run))
     config = _resumed_settings(checkpoint, overrides)
     shards = shards or trained_on(checkpoint)
-    if Manifest.load(shards).digest != checkpoint.state.shards_digest:
+    if Manifest.load(shards).digest != checkpoint.state.sets[0].digest:
         raise RequestError(
             f"{run} was trained on another set than {shards} now holds, so its place in the data means nothing there: "
             "give the set it was trained on with --shards, or start a new run."
@@ -52,6 +53,18 @@ def resume_request(shards: Path | None, out: Path | None, overrides: list[str]) 
 def resumed_settings(out: Path | None, overrides: list[str]) -> TrainConfig:
     """The settings with which a run would go on."""
     return _resumed_settings(Checkpoint.open(runs.checkpoint_of(_run_to_resume(out))), overrides)
+
+
+def rows_of(config: TrainConfig, place: Place) -> int:
+    """Rows of a micro batch in one process. Raises RequestError where a step's rows cannot be dealt evenly."""
+    parts = place.world * config.trainer.accumulate
+    rows, left = divmod(config.data.batch_size, parts)
+    if left or not rows:
+        raise RequestError(
+            f"data.batch_size={config.data.batch_size} rows of a step cannot be dealt to {place.world} processes times "
+            f"trainer.accumulate={config.trainer.accumulate}: set it to a multiple of {parts}."
+        )
+    return rows
 
 
 def _run_to_resume(out: Path | None) -> Path:
@@ -67,8 +80,10 @@ def _run_to_resume(out: Path | None) -> Path:
 def _resumed_settings(checkpoint: Checkpoint, overrides: list[str]) -> TrainConfig:
     stored = settings_of(checkpoint)
     wanted = load(TrainConfig, checkpoint.settings, overrides)
+    # What is computed again in the backward pass shapes nothing.
+    fixed = stored.model_copy(update={"model": stored.model.model_copy(update={"recompute": wanted.model.recompute})})
     for name in FIXED:
-        if _setting(stored, name) != _setting(wanted, name):
+        if _setting(fixed, name) != _setting(wanted, name):
             raise RequestError(
                 f"The setting {name} is fixed when a run starts, as its weights and its place in the data hang on it: "
                 "leave it out of --set, or start a new run."

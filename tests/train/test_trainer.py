@@ -1,0 +1,130 @@
+"""What the loop does when numbers break, and when a step's rows come in parts."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from configs.loading import load
+from tests.train.small import SMALL_SETTINGS
+from train.batch import Batch
+from train.commands.pretrain import pretrain
+from train.commands.request import new_request, resume_request, rows_of
+from train.config import TrainConfig
+from train.course import Course
+from train.distributed import Place
+from train.errors import Diverged, RequestError
+from train.metrics import read_metrics
+from train.models.vilt import Vilt
+from train.objectives.base import Losses, Term
+from train.objectives.masked import MaskedModeling
+
+QUIET = Console(file=io.StringIO())
+
+
+def settings(*more: str) -> TrainConfig:
+    return load(TrainConfig, "tiny", [*SMALL_SETTINGS, *more])
+
+
+@pytest.fixture
+def broken_steps(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Calls of the objective, numbered from 1, whose loss is to be no number."""
+    broken: set[int] = set()
+    calls: list[int] = []
+    compute = MaskedModeling.__call__
+
+    def call(objective: MaskedModeling, model: Vilt, batch: Batch, drawn: Any) -> Losses:
+        calls.append(len(calls) + 1)
+        losses = compute(objective, model, batch, drawn)
+        if calls[-1] not in broken:
+            return losses
+        first, *others = losses.terms
+        return Losses(terms=(Term(name=first.name, value=first.value * torch.nan, weight=first.weight), *others))
+
+    monkeypatch.setattr(MaskedModeling, "__call__", call)
+    return broken
+
+
+def weights_of(run: Path, step: int) -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / f"step-{step:08d}" / "model.safetensors")
+
+
+def test_a_step_whose_loss_is_no_number_is_passed_over(shards: Path, tmp_path: Path, broken_steps: set[int]) -> None:
+    broken_steps |= {3}
+    run = tmp_path / "run"
+    every = settings("trainer.steps=5", "trainer.save_every=1", "trainer.keep=9")
+    state = pretrain(new_request(shards, run, every), QUIET)
+    assert state.step == 5
+    before, after, later = (weights_of(run, step) for step in (2, 3, 4))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not all(torch.equal(after[name], later[name]) for name in after)
+    assert [line["skipped_in_a_row"] for line in read_metrics(run)] == [0, 0, 1, 0, 0]
+
+
+def test_steps_without_a_number_in_a_row_stop_the_run(shards: Path, tmp_path: Path, broken_steps: set[int]) -> None:
+    broken_steps |= set(range(6, 100))
+    run = tmp_path / "run"
+    with pytest.raises(Diverged, match="The loss joint_text has not been a number for 3 steps in a row up to step 8"):
+        pretrain(new_request(shards, run, settings("trainer.steps=50", "trainer.max_skips=3")), QUIET)
+    request = resume_request(None, run, [])
+    assert request.resumed is not None and request.resumed.state.step == 4
+
+
+def test_a_loss_that_runs_away_stops_the_run(shards: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    hot = settings("trainer.steps=200", "optim.lr=1.0", "optim.warmup_steps=0", "trainer.divergence=1.1")
+    with pytest.raises(Diverged, match=r"The loss has risen from .* by step"):
+        pretrain(new_request(shards, run, hot), QUIET)
+
+
+def test_a_loss_that_has_fallen_to_nearly_nothing_may_double() -> None:
+    course = Course()
+    for loss in (10.0, *[0.1] * 100, *[0.5] * 100):
+        course = course.after(loss)
+    assert not course.diverged(times=3)
+    for _ in range(100):
+        course = course.after(20.0)
+    assert course.diverged(times=3)
+    assert not course.diverged(times=0)
+
+
+def test_a_steps_rows_may_come_in_parts(shards: Path, tmp_path: Path) -> None:
+    """The same samples by the same step, in half-sized passes."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    states = [
+        pretrain(new_request(shards, run, settings("trainer.steps=4", f"trainer.accumulate={count}")), QUIET)
+        for run, count in ((whole, 1), (parts, 2))
+    ]
+    assert states[0].positions == states[1].positions
+    first, second = (read_metrics(run)[-1]["loss/total"] for run in (whole, parts))
+    assert first == pytest.approx(second, rel=0.15)
+
+
+def test_rows_that_cannot_be_dealt_evenly_are_refused() -> None:
+    assert rows_of(settings("trainer.accumulate=2"), Place(world=4)) == 2
+    with pytest.raises(RequestError, match="set it to a multiple of 6"):
+        rows_of(settings("trainer.accumulate=2"), Place(world=3))
+
+
+def test_the_mean_of_the_weights_is_kept_beside_them(shards: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    pretrain(new_request(shards, run, settings("trainer.steps=6", "optim.ema=0.9")), QUIET)
+    folder = run / "checkpoints" / "step-00000006"
+    mean, last = (load_file(folder / name)["image.project.weight"] for name in ("ema.safetensors", "model.safetensors"))
+    assert not torch.equal(mean, last)
+    assert torch.allclose(mean, last, atol=0.05)
+
+
+def test_a_resumed_run_goes_on_with_the_mean(shards: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    pretrain(new_request(shards, run, settings("trainer.steps=6", "trainer.save_every=3", "optim.ema=0.9")), QUIET)
+    mean = run / "checkpoints" / "step-00000006" / "ema.safetensors"
+    wanted = mean.read_bytes()
+    (run / "checkpoints" / "latest").write_text("step-00000003\n")
+    mean.unlink()
+    pretrain(resume_request(None, run, []), QUIET)
+    assert mean.read_bytes() == wanted

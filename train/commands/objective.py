@@ -1,0 +1,33 @@
+"""What a run learns, put together from its settings."""
+
+import logging
+from typing import Any
+
+from train.config import TrainConfig
+from train.data.tokenizer import Tokenizer
+from train.objectives.base import Objective, Together
+from train.objectives.contrastive import Contrastive
+from train.objectives.masked import MaskedModeling
+from train.objectives.masks import without_rows
+
+logger = logging.getLogger(__name__)
+
+
+def make_objective(settings: TrainConfig, tokenizer: Tokenizer, *, rows: int) -> Objective[Any]:
+    """The sum of all that is to be learnt from micro batches of `rows` pairs."""
+    config = settings.objective
+    patches = (settings.data.image_size // settings.model.patch) ** 2
+    if missing := without_rows(config, rows):
+        logger.warning(
+            "%d rows a process and micro batch (data.batch_size=%d) are too few for the shares of %s: "
+            "no row is used so, and their losses are missing.",
+            rows,
+            settings.data.batch_size,
+            ", ".join(missing),
+        )
+    objectives: list[Objective[Any]] = [
+        MaskedModeling(config, config.weights, mask_token=tokenizer.mask, patches=patches)
+    ]
+    if config.contrastive.weight:
+        objectives.append(Contrastive(config.contrastive, patches=patches))
+    return Together(objectives)
