@@ -1,0 +1,192 @@
+"""Where shards lie: local files, or an object store that fsspec reaches. For reading only.
+
+Nothing that runs a program or leads through another protocol is opened: no `pipe:`, no `simplecache::`. What fsspec
+connects with is asked for anew in every process, as it does not survive a fork.
+"""
+
+import glob
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from shards.errors import CorruptShard, NotAShardSet, Unreachable
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "hf", "hdfs", "http", "https")
+TRIES = 3
+PAUSE = 0.5  # seconds before the second try; twice that before the third
+NEAR_BYTES = 1 << 18  # what lies between two spans is fetched with them if it is no more than this
+
+Span = tuple[int, int]  # first byte, and the one after the last
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """A folder of shards. A file that is not there is a CorruptShard, one that cannot be reached Unreachable."""
+
+    @property
+    def near(self) -> bool:
+        """Whether a few bytes here and there are cheap to read."""
+        ...
+
+    def path(self, name: str) -> str:
+        """For people."""
+        ...
+
+    def version(self, name: str) -> str:
+        """Another one when the file has changed."""
+        ...
+
+    def content(self, name: str) -> bytes: ...
+
+    def as_file(self, name: str) -> AbstractContextManager[Path]:
+        """The file itself, or a copy that lasts as long as the context."""
+        ...
+
+    def spans(self, name: str, spans: Sequence[Span]) -> list[bytes]: ...
+
+    def glob(self, pattern: str) -> list[str]:
+        """Sorted names."""
+        ...
+
+
+def store_of(text: str) -> tuple[Store, str]:
+    """Where `text` leads, as a store and a path in it. Raises NotAShardSet for what is not opened here.
+
+    >>> store_of("s3://bucket/set")
+    (RemoteStore(protocol='s3', root=''), 'bucket/set')
+    """
+    protocol, separator, rest = text.partition("://")
+    if not separator and not text.startswith("pipe:"):
+        return LocalStore(root=Path()), text
+    if protocol == "file":
+        return LocalStore(root=Path()), rest
+    if "::" in text or protocol not in PROTOCOLS:
+        raise NotAShardSet(
+            f"{text!r:.200} is not opened: shards are read from local paths and from {', '.join(PROTOCOLS)}, "
+            "and neither from programs nor through chains of protocols. Copy them to one of these."
+        )
+    return RemoteStore(protocol=protocol, root=""), rest.strip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalStore:
+    """A folder; an empty `root` takes names as paths."""
+
+    root: Path
+
+    @property
+    def near(self) -> bool:
+        return True
+
+    def path(self, name: str) -> str:
+        return str(self.root / name)
+
+    def version(self, name: str) -> str:
+        stat = self._checked(name).stat()
+        return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+    def content(self, name: str) -> bytes:
+        return self._checked(name).read_bytes()
+
+    def as_file(self, name: str) -> AbstractContextManager[Path]:
+        return nullcontext(self._checked(name))
+
+    def spans(self, name: str, spans: Sequence[Span]) -> list[bytes]:
+        descriptor = os.open(self._checked(name), os.O_RDONLY)
+        try:
+            return [os.pread(descriptor, end - start, start) for start, end in spans]
+        finally:
+            os.close(descriptor)
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(glob.glob(pattern, root_dir=self.root, recursive=True))  # noqa: PTH207  # absolute ones, too
+
+    def _checked(self, name: str) -> Path:
+        path = self.root / name
+        if not path.is_file():  # a pipe would be waited for
+            raise CorruptShard(f"{path} is named in the manifest but is not a file.")
+        return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStore:
+    """A folder of an object store."""
+
+    protocol: str
+    root: str  # bucket and folder, without the protocol
+
+    @property
+    def near(self) -> bool:
+        return False
+
+    def path(self, name: str) -> str:
+        return f"{self.protocol}://{self._key(name)}"
+
+    def version(self, name: str) -> str:
+        facts = self._retried(name, lambda system: system.info(self._key(name)))
+        return "-".join(str(facts.get(fact, "")) for fact in ("size", "ETag", "etag", "mtime", "md5Hash"))
+
+    def content(self, name: str) -> bytes:
+        return bytes(self._retried(name, lambda system: system.cat_file(self._key(name))))
+
+    @contextmanager
+    def as_file(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="shard-") as folder:
+            copy = Path(folder) / "shard.tar"
+            self._retried(name, lambda system: system.get_file(self._key(name), str(copy)))
+            yield copy
+
+    def spans(self, name: str, spans: Sequence[Span]) -> list[bytes]:
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+
+        def fetch(system: Any) -> list[bytes]:
+            return [*system.cat_ranges([self._key(name)] * len(spans), starts, ends, max_gap=NEAR_BYTES)]
+
+        return self._retried(name, fetch)
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(str(found) for found in self._retried(pattern, lambda system: system.glob(self._key(pattern))))
+
+    def _key(self, name: str) -> str:
+        key = f"{self.root}/{name}" if self.root else name
+        return f"{self.protocol}://{key}" if self.protocol in ("http", "https") else key
+
+    def _retried(self, name: str, use: Callable[[Any], T]) -> T:
+        """What `use` gives of the file system, at the third try if need be."""
+        error: Exception = Exception()
+        for number in range(TRIES):
+            if number:
+                logger.warning("%s could not be read (%s): trying again.", self.path(name), error)
+                time.sleep(PAUSE * number)
+            try:
+                return use(_file_system(self.protocol))
+            except FileNotFoundError:
+                raise CorruptShard(f"{self.path(name)} is not there.") from None
+            except PermissionError as failure:
+                raise Unreachable(f"{self.path(name)} may not be read with the credentials here: {failure}.") from None
+            except ImportError as failure:
+                raise _lacking(self.protocol, failure) from None
+            except Exception as failure:  # every store's own client raises its own errors
+                error = failure
+        raise Unreachable(f"{self.path(name)} could not be read in {TRIES} tries: {error!s:.300}.")
+
+
+def _file_system(protocol: str) -> Any:
+    try:
+        import fsspec  # comes with the extra, and is wanted for no local file
+    except ImportError as error:
+        raise _lacking(protocol, error) from None
+    return fsspec.filesystem(protocol)
+
+
+def _lacking(protocol: str, error: ImportError) -> Unreachable:
+    extra = " (pip install 'harvest-train[s3]')" if protocol.startswith("s3") else ""
+    return Unreachable(f"Reading {protocol}:// needs a package that is not installed{extra}: {error}.")
