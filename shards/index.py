@@ -82,6 +82,12 @@ def raw_sample(key: str, row: NDArray[np.int64], content: memoryview, start: int
     return RawSample(key=key, members=members)
 
 
+def span_of(row: NDArray[np.int64]) -> tuple[int, int]:
+    """From the first byte of a sample's members to the last."""
+    there = row[row[:, 0] != ABSENT]
+    return int(there[:, 0].min()), int(there.sum(axis=1).max())
+
+
 Row = list[tuple[int, int]]
 
 

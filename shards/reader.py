@@ -7,12 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shards.codec import RawSample, decode
 from shards.errors import CorruptShard
-from shards.index import ABSENT, TarIndex, index_tar, raw_sample
+from shards.index import TarIndex, index_tar, raw_sample, span_of
 from shards.manifest import Manifest
 from shards.sample import Sample
 
@@ -47,9 +44,3 @@ def read_samples(file: BinaryIO, index: TarIndex, places: Sequence[int]) -> Iter
         if len(content) < end - start:
             raise CorruptShard(f"{getattr(file, 'name', 'A shard')} has become shorter while it was read.")
         yield raw_sample(str(index.keys[place]), index.spans[place], memoryview(content), start)
-
-
-def span_of(row: NDArray[np.int64]) -> tuple[int, int]:
-    """From the first byte of a sample's members to the last."""
-    there = row[row[:, 0] != ABSENT]
-    return int(there[:, 0].min()), int(there.sum(axis=1).max())
