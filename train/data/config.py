@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from configs.loading import Config
 
@@ -24,4 +24,13 @@ class DataConfig(Config):
     batch_size: int = Field(256, ge=1)
     workers: int = Field(4, ge=0)  # processes that decode; 0 decodes in the training process
     shards_per_group: int = Field(4, ge=1)  # samples are shuffled among this many shards at a time
+    weights: tuple[float, ...] = ()  # share of the rows of each set, in the order of --shards; empty: by their sizes
+    corrupt: Literal["raise", "skip"] = "raise"  # what cannot be read ends the training, or others take its place
     augment: AugmentConfig = AugmentConfig()
+
+    @field_validator("weights")
+    @classmethod
+    def _positive(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < weight < float("inf") for weight in weights):
+            raise ValueError("each weight must be a number above 0: leave out a set that is not to be read")
+        return weights
