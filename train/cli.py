@@ -3,6 +3,7 @@
 The verbs are imported where they are called: with them comes torch, for which `train --help` should not wait.
 """
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, Sho
 from configs.loading import dump, load
 from shards.errors import ShardsError
 from train.commands.prepare_cli import app as prepare_app
-from train.errors import Diverged, RequestError
+from train.errors import Diverged, ExportError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,8 @@ def _pretrain(make_request: "Callable[[], Request]", settings: "TrainConfig", co
     from train.distributed import joined, place_from_environment
 
     place = place_from_environment()
+    if not place.first:
+        logging.getLogger("train").setLevel(logging.ERROR)  # the first says it for all
     with joined(place, chosen_device(settings.trainer.device, place)) as company:
         request = company.from_first(make_request)  # one process looks for a free folder, not all
         state = pretrain.pretrain(request, console, company)
@@ -117,12 +120,27 @@ def evaluate_command(
         console.print(f"{path}", soft_wrap=True)
 
 
+@app.command("export", epilog=EPILOG)
+def export_command(
+    to: Annotated[str, typer.Option(help="For whom: hf (transformers) or onnx (the two encoders alone).")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A run, or one of its checkpoints; else the newest run in runs/.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A new folder; else one in the run's.")] = None,
+) -> None:
+    """Write a trained model for others, who load it without this package."""
+    from train.commands import export
+
+    report = export.export(export.Request(to=to, checkpoint=checkpoint, out=out))
+    typer.echo(f"{report.folder}: {', '.join(report.files)}\nLoad it with:\n\n{report.loading}")
+
+
 def main() -> None:
     run(
         app,
         extra="train",
         wrong_request=(RequestError, ShardsError),
-        failed=(Diverged,),
+        failed=(Diverged, ExportError),
         interrupted="Interrupted. A run that has a checkpoint goes on from it with 'train pretrain --resume'; "
         "one that has none yet must be started again.",
     )

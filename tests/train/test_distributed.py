@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -74,13 +75,14 @@ def test_shards_of_one_model_learn_what_copies_learn(uninterrupted: Path, shards
 def test_a_run_goes_on_with_another_number_of_processes(uninterrupted: Path, tmp_path: Path) -> None:
     """Where two processes stood, one goes on: from the same place in the data."""
     run = tmp_path / "elastic"
-    subprocess.run(["cp", "-r", str(uninterrupted), str(run)], check=True)
+    shutil.copytree(uninterrupted, run)
     (run / "checkpoints" / "latest").write_text("step-00000004\n")
     assert train("--resume", "--out", str(run), settings=["trainer.parallel=fsdp"], world=1) == 0
     ends = [json.loads((checkpoint_of(each) / "state.json").read_text()) for each in (run, uninterrupted)]
     assert ends[0]["sets"] == ends[1]["sets"]
     assert losses(run)[:4] == losses(uninterrupted)[:4]
-    assert losses(run)[4:] == [pytest.approx(line, rel=0.3) for line in losses(uninterrupted)[4:]]
+    alone, together = ([line["loss/joint_text"] for line in read_metrics(each)[4:]] for each in (run, uninterrupted))
+    assert alone == pytest.approx(together, rel=0.2)  # other rows are hidden, of the same samples
 
 
 def test_a_signal_to_one_process_stops_all_after_one_step(shards: Path, tmp_path: Path) -> None:

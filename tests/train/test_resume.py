@@ -221,7 +221,7 @@ def test_a_batch_too_small_for_a_mode_is_a_warning(
     shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pretrain(new_request(shards, tmp_path / "run", settings("trainer.steps=1", "data.batch_size=8")), QUIET)
-    assert "data.batch_size=8 is too small for the shares of text_only, image_only" in caplog.text
+    assert "(data.batch_size=8) are too few for the shares of text_only, image_only" in caplog.text
 
 
 def test_captions_that_are_cut_are_told_once(shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -232,7 +232,7 @@ def test_captions_that_are_cut_are_told_once(shards: Path, tmp_path: Path, caplo
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "diverged"
-    with pytest.raises(Diverged, match=r"is not a number (at|after) step"):
+    with pytest.raises(Diverged, match="has not been a number for 10 steps in a row up to step 11"):
         pretrain(new_request(shards, run, settings("optim.lr=1e30", "trainer.save_every=1")), QUIET)
     request = resume_request(None, run, [])
     assert request.resumed is not None
