@@ -78,8 +78,8 @@ def prepare(layout: Layout, out: Path, options: PrepareOptions, view: PrepareVie
         )
     for split, count in samples.doubled.items():
         logger.warning(
-            "%d samples of %s show, byte for byte, a picture that is in train too: as the layout has them so, they are "
-            "kept, but their scores say little.",
+            "%d samples of %s show, byte for byte, a picture that is in train too. They are kept, for the splits are not "
+            "ours to change, but their scores say little.",
             count,
             split,
         )

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from shards.codec import MAX_MEMBER_BYTES
 from shards.validate import MAX_PIXELS
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 MAX_BYTES = MAX_MEMBER_BYTES["jpg"]
 MAX_SIDE = 65_500  # libjpeg writes no longer one
@@ -79,6 +79,7 @@ def _refusing_malformed() -> Iterator[None]:
 
 def _opened(content: bytes) -> Image.Image:
     """The picture with its size checked, its pixels not yet decoded."""
+    Image.init()  # else Pillow knows nothing of WebP
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise Unusable("too_many_pixels")
