@@ -41,8 +41,13 @@ class TarIndex:
         there: NDArray[np.bool_] = (self.spans[:, slots, 0] != ABSENT).any(axis=1)
         return there
 
-    def only(self, chosen: NDArray[np.bool_]) -> "TarIndex":
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "TarIndex":
         return TarIndex(keys=self.keys[chosen], spans=self.spans[chosen])
+
+    def without_pictures(self) -> "TarIndex":
+        spans = self.spans.copy()
+        spans[:, MEMBERS.index("jpg")] = (ABSENT, 0)
+        return TarIndex(keys=self.keys, spans=spans)
 
     def save(self, path: Path) -> None:
         """Whole or not at all, also when several processes write it at once."""
@@ -82,10 +87,13 @@ def raw_sample(key: str, row: NDArray[np.int64], content: memoryview, start: int
     return RawSample(key=key, members=members)
 
 
-def span_of(row: NDArray[np.int64]) -> tuple[int, int]:
-    """From the first byte of a sample's members to the last."""
-    there = row[row[:, 0] != ABSENT]
-    return int(there[:, 0].min()), int(there.sum(axis=1).max())
+def bounds(spans: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Of samples' spans (N, 3, 2): the first byte of each one's members, and the byte after the last."""
+    offsets, sizes = spans[..., 0], spans[..., 1]
+    there = offsets != ABSENT
+    ends = np.where(there, offsets + sizes, 0).max(axis=1, initial=0)
+    starts = np.where(there, offsets, ends[:, None]).min(axis=1)
+    return [*zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 Row = list[tuple[int, int]]

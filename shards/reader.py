@@ -3,13 +3,13 @@
 Nothing is unpacked to disk, links and devices are passed over, and only regular files are opened: no `pipe:`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from shards.codec import RawSample, decode
 from shards.errors import CorruptShard
-from shards.index import TarIndex, index_tar, raw_sample, span_of
+from shards.index import TarIndex, bounds, index_tar, raw_sample
 from shards.manifest import Manifest
 from shards.sample import Sample
 
@@ -25,7 +25,7 @@ def read_shard(path: Path) -> Iterator[RawSample]:
     """The undecoded samples of one tar. Raises CorruptShard, naming the file, when it is torn or malformed."""
     with open_shard(path) as file:
         index = index_tar(file, str(path))
-        yield from read_samples(file, index, range(len(index)))
+        yield from read_samples(file, index)
 
 
 def open_shard(path: Path) -> BinaryIO:
@@ -35,12 +35,11 @@ def open_shard(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def read_samples(file: BinaryIO, index: TarIndex, places: Sequence[int]) -> Iterator[RawSample]:
-    """The samples at `places` of the tar, each read at once with what little lies between its members."""
-    for place in places:
-        start, end = span_of(index.spans[place])
+def read_samples(file: BinaryIO, index: TarIndex) -> Iterator[RawSample]:
+    """The samples of a tar, each read at once with what little lies between its members."""
+    for key, row, (start, end) in zip(index.keys, index.spans, bounds(index.spans), strict=True):
         file.seek(start)
         content = file.read(end - start)
         if len(content) < end - start:
-            raise CorruptShard(f"{getattr(file, 'name', 'A shard')} has become shorter while it was read.")
-        yield raw_sample(str(index.keys[place]), index.spans[place], memoryview(content), start)
+            raise CorruptShard(f"{file.name} has become shorter while it was read.")
+        yield raw_sample(str(key), row, memoryview(content), start)

@@ -12,8 +12,9 @@ from shards.manifest import Manifest, ShardEntry
 from train.batch import Batch
 from train.config import TrainConfig
 from train.data.collate import Collate, caption_of
-from train.data.loader import Reading, load
+from train.data.loader import Reading, SetReading, load
 from train.data.order import Position, ShuffledOrder
+from train.data.source import source_of
 from train.data.tokenizer import Tokenizer
 from train.distributed import Place
 from train.errors import DataError
@@ -22,10 +23,11 @@ EPOCH = 48  # training samples of the fixture
 
 
 class Stream:
-    """The fixture's training samples, read in various ways."""
+    """The fixture's training samples, read in various ways, eight rows a step and process."""
 
     def __init__(self, shards: Path, manifest: Manifest, collate: Collate) -> None:
         self.shards = shards
+        self.manifest = manifest
         self.order = ShuffledOrder(shards=manifest.of_split("train"), shards_per_group=2, seed=3)
         self.collate = collate
 
@@ -38,14 +40,15 @@ class Stream:
         workers: int = 0,
         folder: Path | None = None,
     ) -> list[Batch]:
-        reading = Reading(
-            folder=folder or self.shards,
+        place = place or Place()
+        one = SetReading(
+            source=source_of(folder or self.shards, self.manifest),
             order=self.order,
             epoch_size=EPOCH,
-            batch_size=8,
+            rows=8 * place.world,
             start=start or Position(),
-            place=place or Place(),
         )
+        reading = Reading(sets=(one,), place=place)
         return list(itertools.islice(load(reading, self.collate, workers=workers), count))
 
 

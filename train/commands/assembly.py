@@ -11,9 +11,9 @@ from train.batch import Batch
 from train.checkpoint import Checkpoint
 from train.config import TrainConfig
 from train.data.collate import Collate
-from train.data.loader import Reading
 from train.data.loader import load as load_batches
-from train.data.order import StoredOrder
+from train.data.sets import evaluation
+from train.data.source import source_of
 from train.data.tokenizer import Tokenizer
 from train.distributed import ALONE, Place
 from train.errors import CheckpointError, DataError, RequestError
@@ -94,12 +94,6 @@ def evaluation_batches(
     folder: Path, manifest: Manifest, split: str, *, config: TrainConfig, tokenizer: Tokenizer
 ) -> Generator[Batch]:
     """Every sample of `split` once, as it lies on disk, its image unchanged."""
-    reading = Reading(
-        folder=folder,
-        order=StoredOrder(shards=manifest.of_split(split)),
-        epoch_size=manifest.samples(split),
-        batch_size=config.data.batch_size,
-        endless=False,
-    )
+    reading = evaluation(source_of(folder, manifest), split, rows=config.data.batch_size)
     collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=False)
     return load_batches(reading, collate, workers=0)

@@ -13,14 +13,15 @@ from shards.manifest import Manifest
 from train import runs
 from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
-from train.commands.assembly import chosen_device, evaluation_batches, shards_of, subject_of
+from train.commands.assembly import chosen_device, evaluation_batches, subject_of
 from train.commands.learner import Learner, new_learner, restored_learner
-from train.commands.request import Request, rows_of
+from train.commands.request import Request
 from train.config import TrainConfig
 from train.data.collate import Collate
-from train.data.loader import Reading
 from train.data.loader import load as load_batches
-from train.data.order import Position, ShuffledOrder
+from train.data.order import Position
+from train.data.sets import training
+from train.data.source import source_of
 from train.data.tokenizer import Tokenizer
 from train.distributed import ALONE, Company, Place
 from train.evaluation.retrieval import Retrieval
@@ -87,14 +88,13 @@ def _training_batches(
     request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position, place: Place
 ) -> Generator[Batch]:
     config = request.config
-    shards = shards_of(request.shards, manifest, "train")
-    reading = Reading(
-        folder=request.shards,
-        order=ShuffledOrder(shards=shards, shards_per_group=config.data.shards_per_group, seed=config.seed),
-        epoch_size=manifest.samples("train"),
-        batch_size=rows_of(config, place),
-        start=start,
+    reading = training(
+        [source_of(request.shards, manifest)],
+        config.data,
+        seed=config.seed,
+        positions=[start],
         place=place,
+        accumulate=config.trainer.accumulate,
     )
     collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=True)
     return load_batches(reading, collate, workers=config.data.workers)

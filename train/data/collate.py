@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from shards.codec import RawSample
 from train.batch import Batch
 from train.data.config import DataConfig
+from train.data.damage import Damage, OnDamage, refuse
 from train.data.order import Position
 from train.data.stream import Read
 from train.data.tokenizer import Tokenizer
@@ -28,40 +30,66 @@ class Collate:
     seed: int
     training: bool  # augment the images
 
-    def __call__(self, reads: Sequence[Read], after: Position) -> Batch:
-        captions = tuple(caption_of(read.raw) for read in reads)
+    def __call__(self, reads: Sequence[Read], after: tuple[Position, ...], met: OnDamage = refuse) -> Batch:
+        """`reads` come as a batch has its rows: pairs, then texts, then images.
+
+        Where `met` does not raise, the next sound sample stands in for one that cannot be used.
+        """
+        images_BCSS = _empty_images(len(reads), self.config.image_size)
+        facts = [self._facts(read, image_CSS, met) for read, image_CSS in zip(reads, images_BCSS, strict=True)]
+        captions = tuple(fact.caption for fact in facts)
         pieces = self.tokenizer.encode(captions, self.config.text_length)
-        facts = [_facts(read.raw) for read in reads]
         return Batch(
-            images_BCSS=self._images(reads),
+            images_BCSS=images_BCSS,
             tokens_BL=pieces.tokens_BL,
             real_BL=pieces.real_BL,
             begins_BL=pieces.begins_BL,
             videos_B=torch.tensor([fact.video for fact in facts]),
             align_B=torch.tensor([fact.align_score for fact in facts]),
             captions=captions,
-            keys=tuple(read.raw.key for read in reads),
-            after=(after,),
+            keys=tuple(fact.key for fact in facts),
+            after=after,
+            lone_texts=sum(read.source.kind == "texts" for read in reads),
+            lone_images=sum(read.source.kind == "images" for read in reads),
         )
 
-    def _images(self, reads: Sequence[Read]) -> Tensor:
-        images = []
-        for read in reads:
-            jpeg = _member(read.raw, "jpg")
+    def _facts(self, read: Read, image_CSS: Tensor, met: OnDamage) -> "_Facts":
+        """What the sample says, its image being left in `image_CSS`."""
+        try:
+            return self._use(read, read.raw, image_CSS)
+        except DataError as error:
+            met(Damage(name=f"{read.source.name} {read.raw.key}", error=error, samples=1))
+        for raw in read.instead():
             try:
-                if self.training:
-                    # The draw belongs to the sample's place in the order, not to the worker that decodes it.
-                    seed = (self.seed, read.epoch, read.ordinal)
-                    images.append(training_pixels(jpeg, self.config, seed=seed))
-                else:
-                    images.append(evaluation_pixels(jpeg, self.config))
-            except DataError as error:
-                raise DataError(f"Sample {read.raw.key}: {error}") from None
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+                return self._use(read, raw, image_CSS)
+            except DataError:
+                continue  # told of in its own place
+        raise DataError(f"No sample near {read.raw.key} of {read.source.name} can be used: check the set.")
+
+    def _use(self, read: Read, raw: RawSample, image_CSS: Tensor) -> "_Facts":
+        kind = read.source.kind
+        facts = _facts_of(raw, caption="" if kind == "images" else caption_of(raw), foreign=read.source.foreign)
+        if kind != "texts":
+            self._decode(read, raw, image_CSS)
+        return facts
+
+    def _decode(self, read: Read, raw: RawSample, image_CSS: Tensor) -> None:
+        stored = _member(raw, "jpg")
+        try:
+            if self.training:
+                # The draw belongs to the sample's place in the order, not to the worker that decodes it.
+                pixels = training_pixels(stored, self.config, seed=(self.seed, read.epoch, read.ordinal))
+            else:
+                pixels = evaluation_pixels(stored, self.config)
+        except DataError as error:
+            raise DataError(f"Sample {raw.key}: {error}") from None
+        image_CSS.copy_(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def caption_of(raw: RawSample) -> str:
-    """Raises DataError, with the sample's key, when it has none that can be read."""
+    """Its text member, or where it has none the caption in its record. Raises DataError when neither can be read."""
+    if "txt" not in raw.members and "json" in raw.members:
+        return str(_record(raw).get("caption") or "")
     try:
         return _member(raw, "txt").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -73,25 +101,56 @@ def caption_of(raw: RawSample) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facts:
-    """What a sample's JSON says that learning hangs on."""
+    """What learning hangs on beside the image."""
 
+    key: str
+    caption: str
     video: int  # 63 bits that name the video
     align_score: float
 
 
-def _facts(raw: RawSample) -> _Facts:
+def _facts_of(raw: RawSample, *, caption: str, foreign: bool) -> _Facts:
+    record: dict[str, object] = {"video_id": raw.key, "align_score": -1.0} if foreign else {}
+    if not foreign or "json" in raw.members:
+        record |= _record(raw)
     try:
-        values = json.loads(_member(raw, "json"))
-        video, align_score = str(values["video_id"]), float(values["align_score"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"The JSON of sample {raw.key} cannot be used ({error!r:.80}): check the set with 'harvest validate'."
-        ) from None
-    named = hashlib.blake2b(video.encode(), digest_size=8).digest()
-    return _Facts(video=int.from_bytes(named) >> 1, align_score=align_score)
+        video, align_score = str(record["video_id"]), float(str(record["align_score"]))
+    except (KeyError, ValueError) as error:
+        raise _unusable(raw, error) from None
+    if not math.isfinite(align_score):
+        raise _unusable(raw, ValueError(f"align_score is {align_score}"))
+    named = hashlib.blake2b(video.encode(errors="replace"), digest_size=8).digest()
+    return _Facts(key=raw.key, caption=caption, video=int.from_bytes(named) >> 1, align_score=align_score)
+
+
+def _record(raw: RawSample) -> dict[str, object]:
+    try:
+        record = json.loads(_member(raw, "json"))
+    except (ValueError, RecursionError) as error:
+        raise _unusable(raw, error) from None
+    if not isinstance(record, dict):
+        raise _unusable(raw, TypeError("it holds no object"))
+    return record
+
+
+def _unusable(raw: RawSample, error: Exception) -> DataError:
+    return DataError(
+        f"The JSON of sample {raw.key} cannot be used ({error!r:.80}): check the set with 'harvest validate'."
+    )
 
 
 def _member(raw: RawSample, ending: str) -> bytes:
     if ending not in raw.members:
         raise DataError(f"Sample {raw.key} has no {ending} member: check the set with 'harvest validate'.")
     return raw.members[ending]
+
+
+def _empty_images(rows: int, side: int) -> Tensor:
+    """Black; in a worker process in the memory that it shares with the trainer, where it would be copied to anyway."""
+    shape = (rows, 3, side, side)
+    if get_worker_info() is None:
+        return torch.zeros(shape, dtype=torch.uint8)
+    # As torch's own default_collate does.
+    shared = torch.empty(0, dtype=torch.uint8).untyped_storage()._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    images_BCSS: Tensor = torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
+    return images_BCSS

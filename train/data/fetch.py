@@ -11,9 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
+import numpy as np
+
 from shards.codec import RawSample
 from shards.errors import CorruptShard
-from shards.index import TarIndex, raw_sample, span_of
+from shards.index import TarIndex, bounds, raw_sample
 from shards.manifest import ShardEntry
 from shards.store import LocalStore, Store
 from train.data.indexes import Indexes
@@ -27,7 +29,8 @@ FEW = 0.5  # share of a remote shard's samples up to which ranges are asked for;
 class GroupReader:
     """Reads samples of one group, by their place in its shards read one after another."""
 
-    def __init__(self, source: Source, group: Group) -> None:
+    def __init__(self, source: Source, group: Group, *, pictures: bool = True) -> None:
+        self._pictures = pictures
         self._source = source
         self._group = group
         self._ends = [*accumulate(shard.samples for shard in group.shards)]
@@ -59,12 +62,12 @@ class GroupReader:
     def _of_shard(self, shard: ShardEntry, places: Sequence[int]) -> list[RawSample]:
         store, index = self._source.store, self._index_at_hand(shard)
         if store.near:
-            index = index or self._checked(shard, self._indexes.of(shard.name))
+            index = self._checked(shard, self._indexes.of(shard.name)) if index is None else index
             return _samples(store, shard.name, index, places)
         if index is not None and len(places) <= FEW * shard.samples:
             return _samples(store, shard.name, index, places)
         with store.as_file(shard.name) as copy:
-            index = index or self._checked(shard, self._indexes.made(shard.name, copy))
+            index = self._checked(shard, self._indexes.made(shard.name, copy)) if index is None else index
             return _samples(LocalStore(root=copy.parent), copy.name, index, places)
 
     def _index_at_hand(self, shard: ShardEntry) -> TarIndex | None:
@@ -80,16 +83,19 @@ class GroupReader:
                 f"{self._source.store.path(shard.name)} holds {len(index)} samples, but the manifest says "
                 f"{shard.samples}: the order of the epoch would shift. Write the set again with 'harvest shard'."
             )
-        self._known[shard.name] = index
-        return index
+        self._known[shard.name] = index if self._pictures else index.without_pictures()
+        return self._known[shard.name]
 
 
 def _samples(store: Store, name: str, index: TarIndex, places: Sequence[int]) -> list[RawSample]:
     """Each read at once, with what little lies between its members."""
-    spans = [span_of(index.spans[place]) for place in places]
+    chosen = index.only(np.asarray(places))
+    spans = bounds(chosen.spans)
     samples = []
-    for place, (start, end), content in zip(places, spans, store.spans(name, spans), strict=True):
+    for key, row, (start, end), content in zip(
+        chosen.keys.tolist(), chosen.spans, spans, store.spans(name, spans), strict=True
+    ):
         if len(content) < end - start:
             raise CorruptShard(f"{store.path(name)} has become shorter while it was read.")
-        samples.append(raw_sample(str(index.keys[place]), index.spans[place], memoryview(content), start))
+        samples.append(raw_sample(key, row, memoryview(content), start))
     return samples

@@ -1,9 +1,9 @@
-"""Batches in an order that depends on the seed and the shards alone, whatever the number of worker processes.
+"""Batches in an order that depends on the seed and the sets alone, whatever the number of processes and workers.
 
     worker w of n collates batches w, w + n, w + 2n, ...; the loader hands them out in turn: 0, 1, 2, ...
 
-A batch over all ranks is a run of consecutive ordinals; rank r of W takes every W-th of them. Each worker reads the
-tars of a group but keeps only its own samples, so sets with fewer shards than consumers need nothing special.
+Of a set, a step reads a run of consecutive ordinals; train/data/mixture.py says who sees which of them. A worker
+reads only its own samples, so sets with fewer shards than consumers need nothing special.
 """
 
 import logging
@@ -12,60 +12,118 @@ import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from shards.errors import ShardsError
 from train.batch import Batch
 from train.data.collate import Collate
+from train.data.damage import Damage, DamageLog, OnDamage, refuse
+from train.data.mixture import Deal, deal
 from train.data.order import BEGINNING, Position
+from train.data.source import Source
 from train.data.stream import Order, Read, read_epoch
 from train.distributed import ALONE, Place
 from train.errors import TrainError
 
 logger = logging.getLogger(__name__)
 
+ROW_ORDER = ("pairs", "texts", "images")  # of the rows of a batch, by the kind of their set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetReading:
+    """One of the sets that are read."""
+
+    source: Source
+    order: Order
+    epoch_size: int  # samples
+    rows: int  # of a step, over all processes and micro batches
+    start: Position = BEGINNING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What is read, from where on, and by whom."""
 
-    folder: Path
-    order: Order
-    epoch_size: int  # samples
-    batch_size: int  # rows a rank
-    start: Position = BEGINNING
+    sets: tuple[SetReading, ...]
     place: Place = ALONE
-    endless: bool = True  # epoch after epoch, or the start's epoch only
+    accumulate: int = 1  # micro batches of a step; one is delivered after another
+    endless: bool = True  # epoch after epoch; else the one set's epoch only, the last batch having what is left
+    corrupt: Literal["raise", "skip"] = "raise"  # see train/data/damage.py
 
-    def batches(self, *, collate: Collate, worker: int, workers: int) -> Iterator[Batch]:
+    def batches(self, *, collate: Collate, worker: int, workers: int, met: OnDamage = refuse) -> Iterator[Batch]:
         """Every `workers`-th batch, from number `worker` on."""
-        reads = self._reads(worker, workers)
+        assert self.endless or len(self.sets) == 1, "sets end at different times"
+        seat = _Seat(place=self.place, worker=worker, workers=workers, endless=self.endless)
+        consumers = [
+            _Consumer(one, dealt, at=seat, met=met) for one, dealt in zip(self.sets, self._deals(), strict=True)
+        ]
+        by_kind = sorted(consumers, key=lambda each: ROW_ORDER.index(each.set.source.kind))
         for number in count(worker, workers):
-            rows = [*islice(reads, self.batch_size)]
+            rows = [read for consumer in by_kind for read in consumer.rows(number)]
             if not rows:
                 return
-            consumed = (number + 1) * self._stride
-            yield collate(rows, self.start.advanced(consumed, epoch_size=self.epoch_size))
+            yield collate(rows, tuple(consumer.after(number) for consumer in consumers), met)
+
+    def _deals(self) -> list[Deal]:
+        return deal([one.rows for one in self.sets], parts=self.accumulate, world=self.place.world)
+
+
+class _Consumer:
+    """Reads what one worker of one process has to read of one set."""
+
+    def __init__(self, one: SetReading, dealt: Deal, *, at: "_Seat", met: OnDamage) -> None:
+        self.set = one
+        self._deal = dealt
+        self._at = at
+        self._reads = self._read(met)
+
+    def rows(self, number: int) -> list[Read]:
+        """Of batch `number`; the batches of this worker are asked for in turn."""
+        part = number % self._parts
+        mine = (self._deal.part == part) & (self._deal.rank == self._at.place.rank)
+        return [*islice(self._reads, int(mine.sum()))]
+
+    def after(self, number: int) -> Position:
+        """Where this set stands after batch `number`, over all processes."""
+        step, part = divmod(number, self._parts)
+        consumed = step * self.set.rows + self._deal.ends[part]
+        return self.set.start.advanced(consumed, epoch_size=self.set.epoch_size)
 
     @property
-    def _stride(self) -> int:
-        return self.batch_size * self.place.world
+    def _parts(self) -> int:
+        return len(self._deal.ends)
 
-    def _reads(self, worker: int, workers: int) -> Iterator[Read]:
-        last = None if self.endless else self.start.epoch + 1
-        for epoch in count(self.start.epoch) if last is None else range(self.start.epoch, last):
+    def _read(self, met: OnDamage) -> Iterator[Read]:
+        one, start = self.set, self.set.start
+        for epoch in count(start.epoch) if self._at.endless else (start.epoch,):
             # Consumed since the start when this epoch's ordinal 0 comes: negative in the epoch we start inside.
-            before = (epoch - self.start.epoch) * self.epoch_size - self.start.ordinal
-            first = self.start.ordinal if epoch == self.start.epoch else 0
+            before = (epoch - start.epoch) * one.epoch_size - start.ordinal
 
-            def wanted(ordinal: int, before: int = before) -> bool:
-                number, row = divmod(before + ordinal, self._stride)
-                return number % workers == worker and row % self.place.world == self.place.rank
+            def wanted(ordinals: NDArray[np.int64], before: int = before) -> NDArray[np.bool_]:
+                step, row = np.divmod(before + ordinals, one.rows)
+                number = step * self._parts + self._deal.part[row]
+                mine: NDArray[np.bool_] = self._deal.rank[row] == self._at.place.rank
+                mine &= number % self._at.workers == self._at.worker
+                return mine
 
-            yield from read_epoch(self.folder, self.order, Position(epoch=epoch, ordinal=first), wanted)
+            first = start.ordinal if epoch == start.epoch else 0
+            yield from read_epoch(one.source, one.order, Position(epoch=epoch, ordinal=first), wanted, met)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seat:
+    """Which of all that read this worker is."""
+
+    place: Place
+    worker: int
+    workers: int
+    endless: bool
 
 
 def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch]:
@@ -74,33 +132,47 @@ def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch
     if workers > cores:
         logger.warning("data.workers=%d is more than the %d cores here, so %d are used.", workers, cores, cores)
     # A generator of its own: the loader's seeding must not move the training's random numbers.
-    loader: DataLoader[Batch | Exception] = DataLoader(
+    loader: DataLoader[_Made] = DataLoader(
         _Batches(reading, collate),
         batch_size=None,
         num_workers=min(workers, cores),
         generator=torch.Generator(),
         worker_init_fn=_leave_interrupts_to_the_trainer,
     )
-    for item in loader:
-        if isinstance(item, Exception):
-            raise item
-        yield item
+    damages = DamageLog()
+    for made in loader:
+        damages.tell(made.met)
+        if isinstance(made.batch, Exception):
+            raise made.batch
+        yield made.batch
 
 
-class _Batches(IterableDataset[Batch | Exception]):
-    """A reading as the DataLoader wants it. Our errors travel as values, or it would bury them in a traceback."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What comes from a worker. Our errors travel as values, or the DataLoader would bury them in a traceback."""
+
+    batch: Batch | Exception
+    met: tuple[Damage, ...]
+
+
+class _Batches(IterableDataset[_Made]):
+    """A reading as the DataLoader wants it."""
 
     def __init__(self, reading: Reading, collate: Collate) -> None:
         self._reading = reading
         self._collate = collate
 
-    def __iter__(self) -> Iterator[Batch | Exception]:
+    def __iter__(self) -> Iterator[_Made]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        met: list[Damage] = []
+        on_damage = refuse if self._reading.corrupt == "raise" else met.append
         try:
-            yield from self._reading.batches(collate=self._collate, worker=worker, workers=workers)
+            for batch in self._reading.batches(collate=self._collate, worker=worker, workers=workers, met=on_damage):
+                yield _Made(batch=batch, met=(*met,))
+                met.clear()
         except (TrainError, ShardsError) as error:
-            yield error
+            yield _Made(batch=error, met=(*met,))
 
 
 def _leave_interrupts_to_the_trainer(_worker: int) -> None:

@@ -60,9 +60,10 @@ class ShuffledOrder:
     shards: tuple[ShardEntry, ...]
     shards_per_group: int
     seed: int
+    number: int = 0  # of the set, among those that are read: no two are shuffled alike
 
     def groups(self, epoch: int) -> Iterator[Group]:
-        seed = f"{self.seed}/{epoch}"
+        seed = f"{self.seed}/{self.number}/{epoch}"
         shards = [self.shards[place] for place in _shuffled(len(self.shards), seed)]
         yield from _groups(shards, self.shards_per_group, seed=seed)
 

@@ -52,9 +52,20 @@ def open_source(text: str, *, cache: Path | None = None) -> Source:
             foreign=True,
             cache=cache,
         )
-    manifest, store = _manifest(store, path)
+    if isinstance(store, RemoteStore):
+        store = RemoteStore(protocol=store.protocol, root=path)
+        return _with_manifest(text, store, _remote_manifest(store), cache)
+    return source_of(Path(path), Manifest.load(Path(path)), cache=cache)
+
+
+def source_of(folder: Path, manifest: Manifest, *, cache: Path | None = None) -> Source:
+    """The set in `folder`, whose manifest has been read."""
+    return _with_manifest(str(folder.resolve()), LocalStore(root=folder), manifest, cache)
+
+
+def _with_manifest(name: str, store: Store, manifest: Manifest, cache: Path | None) -> Source:
     return Source(
-        name=str(Path(path).resolve()) if store.near else text,
+        name=name,
         kind=manifest.kind,
         store=store,
         shards=manifest.shards,
@@ -64,10 +75,7 @@ def open_source(text: str, *, cache: Path | None = None) -> Source:
     )
 
 
-def _manifest(store: Store, path: str) -> tuple[Manifest, Store]:
-    if not isinstance(store, RemoteStore):
-        return Manifest.load(Path(path)), LocalStore(root=Path(path))
-    store = RemoteStore(protocol=store.protocol, root=path)
+def _remote_manifest(store: RemoteStore) -> Manifest:
     try:
         text = store.content(MANIFEST_NAME)
     except CorruptShard:
@@ -75,7 +83,7 @@ def _manifest(store: Store, path: str) -> tuple[Manifest, Store]:
             f"{store.path(MANIFEST_NAME)} is not there, so {store.path('')} is not a whole shard set: "
             "name tars without a manifest by a pattern such as '*.tar'."
         ) from None
-    return Manifest.parse(text, store.path(MANIFEST_NAME)), store
+    return Manifest.parse(text, store.path(MANIFEST_NAME))
 
 
 def _digest(shards: tuple[ShardEntry, ...]) -> str:

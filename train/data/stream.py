@@ -1,20 +1,24 @@
-"""Undecoded samples from any position on: the part of the reading that touches the disk.
+"""Undecoded samples of one set from any position on.
 
-    Position -> groups not yet passed -> tars of one group -> the ordinals asked for, in order, as bytes
+    Position -> groups not yet passed -> the ordinals asked for -> their bytes, in order
 
-A group wholly before the position is not opened, a sample nobody here asked for is dropped undecoded, and no more
-than one group's bytes are in memory. Knows neither pixels nor tokens.
+A group wholly before the position is not opened, what nobody here asked for is not read from a local disk, and no
+more than one group's wanted bytes are in memory. Knows neither pixels nor tokens.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shards.codec import RawSample
-from shards.errors import CorruptShard
-from shards.reader import read_shard
+from train.data.damage import Damage, OnDamage
+from train.data.fetch import GroupReader
 from train.data.order import Group, Position
+from train.data.source import Source
+from train.errors import DataError
 
 
 class Order(Protocol):
@@ -23,44 +27,68 @@ class Order(Protocol):
     def groups(self, epoch: int) -> Iterator[Group]: ...
 
 
+Wanted = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+"""Ordinals to whether each is to be read here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """A sample's bytes and its name in the order."""
 
+    source: Source
     epoch: int
     ordinal: int
     raw: RawSample
+    instead: Callable[[], Iterator[RawSample]]  # the readable ones after it in its group, in a circle
 
 
-def read_epoch(folder: Path, order: Order, start: Position, wanted: Callable[[int], bool]) -> Iterator[Read]:
-    """The samples of epoch `start.epoch` from `start.ordinal` on whose ordinals are `wanted`, in order."""
+def read_epoch(source: Source, order: Order, start: Position, wanted: Wanted, met: OnDamage) -> Iterator[Read]:
+    """The samples of epoch `start.epoch` from `start.ordinal` on whose ordinals are `wanted`, in order.
+
+    Where `met` does not raise, the next readable sample stands in for one whose shard is damaged.
+    """
     for group in order.groups(start.epoch):
         if group.end <= start.ordinal:
             continue  # consumed: neither opened nor put in order
-        chosen = {
-            place: ordinal
-            for ordinal, place in enumerate(group.places(), start=group.first)
-            if ordinal >= start.ordinal and wanted(ordinal)
-        }
-        bytes_of = _read_group(folder, group, chosen)
-        for ordinal in sorted(chosen.values()):
-            yield Read(epoch=start.epoch, ordinal=ordinal, raw=bytes_of.pop(ordinal))
+        ordinals = np.arange(max(group.first, start.ordinal), group.end)
+        chosen = ordinals[wanted(ordinals)] - group.first
+        if len(chosen):
+            yield from _Opened(source, group, met).reads(start.epoch, chosen)
 
 
-def _read_group(folder: Path, group: Group, chosen: dict[int, int]) -> dict[int, RawSample]:
-    found: dict[int, RawSample] = {}
-    if not chosen:
+class _Opened:
+    """A group that is being read."""
+
+    def __init__(self, source: Source, group: Group, met: OnDamage) -> None:
+        self._source = source
+        self._group = group
+        self._places = group.places()
+        self._reader = GroupReader(source, group)
+        self._met = met
+        self._told: set[str] = set()
+
+    def reads(self, epoch: int, numbers: NDArray[np.int64]) -> Iterator[Read]:
+        """Those of the group's samples that are `numbers` in its order."""
+        found = self._read(self._places[numbers])
+        for number, place in zip(numbers.tolist(), self._places[numbers].tolist(), strict=True):
+
+            def instead(number: int = number) -> Iterator[RawSample]:
+                return self._after(number)
+
+            raw = found.pop(place, None) or next(instead(), None)
+            if raw is None:
+                raise DataError(f"None of {', '.join(shard.name for shard in self._group.shards)} can be read.")
+            ordinal = self._group.first + number
+            yield Read(source=self._source, epoch=epoch, ordinal=ordinal, raw=raw, instead=instead)
+
+    def _after(self, number: int) -> Iterator[RawSample]:
+        for place in np.roll(self._places, -number - 1)[:-1].tolist():
+            yield from self._read([place]).values()
+
+    def _read(self, places: NDArray[np.int64] | list[int]) -> dict[int, RawSample]:
+        found = self._reader.read(int(place) for place in places)
+        for shard in self._group.shards:
+            if shard.name in self._reader.damaged and shard.name not in self._told:
+                self._told.add(shard.name)
+                self._met(Damage(name=shard.name, error=self._reader.damaged[shard.name], samples=shard.samples))
         return found
-    place = 0
-    for shard in group.shards:
-        first = place
-        for raw in read_shard(folder / shard.name):
-            if place in chosen:
-                found[chosen[place]] = raw
-            place += 1
-        if place - first != shard.samples:
-            raise CorruptShard(
-                f"{folder / shard.name} holds {place - first} samples, but the manifest says {shard.samples}: "
-                "the order of the epoch would shift. Write the set again with 'harvest shard'."
-            )
-    return found

@@ -1,0 +1,81 @@
+"""Readings of sets, as training, evaluation and the tokenizer want them."""
+
+from collections.abc import Iterator, Sequence
+
+from train.data.collate import caption_of
+from train.data.config import DataConfig
+from train.data.fetch import GroupReader
+from train.data.loader import Reading, SetReading
+from train.data.mixture import rows_of_sets
+from train.data.order import Position, ShuffledOrder, StoredOrder
+from train.data.source import Source
+from train.distributed import ALONE, Place
+from train.errors import DataError
+
+
+def training(
+    sources: Sequence[Source],
+    config: DataConfig,
+    *,
+    seed: int,
+    positions: Sequence[Position],
+    place: Place = ALONE,
+    accumulate: int = 1,
+) -> Reading:
+    """The train splits without end, from `positions` on, one for each set.
+
+    A step is `accumulate` micro batches of config.batch_size / (place.world * accumulate) rows in each process.
+    Raises DataError when a set has nothing to learn from, or no row in a step.
+    """
+    for source in sources:
+        require_samples(source, "train")
+    names, samples = [source.name for source in sources], [source.samples("train") for source in sources]
+    rows = rows_of_sets(names, samples, config.weights, config.batch_size)
+    sets = tuple(
+        SetReading(
+            source=source,
+            order=ShuffledOrder(
+                shards=source.of_split("train"), shards_per_group=config.shards_per_group, seed=seed, number=number
+            ),
+            epoch_size=source.samples("train"),
+            rows=rows[number],
+            start=positions[number],
+        )
+        for number, source in enumerate(sources)
+    )
+    return Reading(sets=sets, place=place, accumulate=accumulate, corrupt=config.corrupt)
+
+
+def evaluation(source: Source, split: str, *, rows: int) -> Reading:
+    """Every sample of `split` once, as they lie in the shards, in batches of `rows`; what is corrupt is an error."""
+    order = StoredOrder(shards=source.of_split(split))
+    one = SetReading(source=source, order=order, epoch_size=source.samples(split), rows=rows)
+    return Reading(sets=(one,), endless=False)
+
+
+def captions_of(sources: Sequence[Source], split: str = "train", *, skip: bool = False) -> Iterator[str]:
+    """The captions of all sets that have any, as they lie. Those that cannot be read are an error, or left out."""
+    for source in sources:
+        if source.kind == "images":
+            continue
+        for group in StoredOrder(shards=source.of_split(split)).groups(0):
+            reader = GroupReader(source, group, pictures=False)
+            found = reader.read(range(group.samples))
+            for error in () if skip else reader.damaged.values():
+                raise error
+            for raw in found.values():
+                try:
+                    yield caption_of(raw)
+                except DataError:
+                    if not skip:
+                        raise
+
+
+def require_samples(source: Source, split: str) -> None:
+    """Raises DataError when `split` holds nothing."""
+    if not source.samples(split):
+        raise DataError(
+            f"The {split} split of {source.name} holds no samples, so there is nothing to learn from: harvest more "
+            "videos, look in _meta/dropped.parquet why samples were dropped, or change the splits with "
+            "'harvest shard --set shard.split_shares=[...]'."
+        )
