@@ -1,10 +1,9 @@
 """Whatever a person hands over as an image, to the pixels that evaluation would see.
 
-JPEG bytes go the way of a set's samples. What is decoded already, or is no JPEG, is fitted into the square in the same
-way but from all its pixels, where a large JPEG is decoded at a smaller scale: a few grey levels may differ at edges.
+Image files go the way of a set's samples. What is decoded already is fitted into the square in the same way, but from
+all its pixels, where a large JPEG file is decoded at a smaller scale: a few grey levels may differ at edges.
 """
 
-import io
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -16,15 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from train.data.config import DataConfig
-from train.data.square import resized, visible_box
-from train.data.transforms import MAX_PIXELS, evaluation_pixels
+from train.data.square import squared, visible_box
+from train.data.transforms import FORMATS, MAX_PIXELS, evaluation_pixels
 from train.errors import DataError
 
 Picture = str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A path, the bytes of an image file, a PIL image, or uint8 pixels (height, width, 3)."""
-
-FORMATS = ("BMP", "GIF", "PNG", "TIFF", "WEBP")  # beside JPEG; what else PIL can open is not for strangers' files
-JPEG_BEGINS = b"\xff\xd8"
 
 
 def as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:
@@ -44,16 +40,17 @@ def _pixels(picture: Picture, number: int, config: DataConfig) -> NDArray[np.uin
     name = f"Image {number}"
     if isinstance(picture, str | PathLike):
         name, picture = str(picture), _read(Path(picture))
-    if isinstance(picture, bytes) and picture.startswith(JPEG_BEGINS):
+    if isinstance(picture, bytes):
         try:
             return evaluation_pixels(picture, config)
         except DataError:
             raise DataError(
-                f"{name} is a JPEG that is damaged or has over {MAX_PIXELS} pixels: give another."
+                f"{name} cannot be decoded: it is damaged, over the limit of {MAX_PIXELS} pixels, or none of "
+                f"{', '.join(FORMATS)}, beside which only images that are decoded already are taken."
             ) from None
-    image = _image(picture, name)
-    square = resized(image, config.image_size, visible_box(image.size, config.fit))
-    return np.asarray(square)
+    decoded = _decoded(picture, name)
+    height, width, _ = decoded.shape
+    return squared(decoded, visible_box((width, height), config.fit), config.image_size)
 
 
 def _read(path: Path) -> bytes:
@@ -65,23 +62,13 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _image(picture: object, name: str) -> Image.Image:
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise DataError(f"{name} has {picture.dtype} pixels {picture.shape}: give uint8 ones (height, width, 3).")
-        return Image.fromarray(picture)
-    if isinstance(picture, bytes):
-        return _decoded(picture, name)
+def _decoded(picture: object, name: str) -> NDArray[np.uint8]:
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
-    raise DataError(f"{name} is a {type(picture).__name__}: give a path, bytes, a PIL image, or an array of pixels.")
-
-
-def _decoded(stored: bytes, name: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(stored), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise DataError(f"{name} has {image.width}x{image.height} pixels, which is over the limit of {MAX_PIXELS}.")
-        return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} cannot be decoded as JPEG or {', '.join(FORMATS)}: {error}.") from None
+        return np.array(picture.convert("RGB"))
+    if not isinstance(picture, np.ndarray):
+        raise DataError(
+            f"{name} is a {type(picture).__name__}: give a path, bytes, a PIL image, or an array of pixels."
+        )
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise DataError(f"{name} has {picture.dtype} pixels {picture.shape}: give uint8 ones (height, width, 3).")
+    return np.array(picture)

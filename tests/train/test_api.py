@@ -177,7 +177,7 @@ def test_without_joint_text_there_is_no_filling(run: Path, jpegs: list[bytes], t
     ("picture", "told"),
     [
         ("nowhere.jpg", "nowhere.jpg cannot be read"),
-        (b"\xff\xd8 torn", "Image 0 is a JPEG that is damaged"),
+        (b"\xff\xd8 torn", "Image 0 cannot be decoded: it is damaged"),
         (b"no picture", "Image 0 cannot be decoded"),
         (np.zeros((4, 4), np.uint8), r"uint8 pixels \(4, 4\)"),
         (np.zeros((4, 4, 3), np.float32), "float32 pixels"),

@@ -47,9 +47,9 @@ text = texts.run(None, {"input_ids": [ids], "attention_mask": [[1] * len(ids)]})
 image, size = Image.open("photo.jpg").convert("RGB"), (facts["image_size"],) * 2
 width, height = image.size
 side = min(width, height)
-centre = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
-box = centre if facts["fit"] == "crop" else None
-pixels = numpy.asarray(image.resize(size, Image.BILINEAR, box, 2.0), numpy.float32) / 255
+left, upper = round((width - side) / 2), round((height - side) / 2)
+box = (left, upper, left + side, upper + side) if facts["fit"] == "crop" else None
+pixels = numpy.asarray(image.resize(size, Image.BILINEAR, box), numpy.float32) / 255
 images = onnxruntime.InferenceSession("FOLDER/image_encoder.onnx")
 picture = images.run(None, {"pixel_values": pixels.transpose(2, 0, 1)[None]})[0]
 print(picture @ text.T)  # the cosine

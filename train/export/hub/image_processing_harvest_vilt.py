@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import BaseImageProcessor, BatchFeature
 
-from train.data.square import resized, visible_box
+from train.data.square import squared, visible_box
 
 
 class HarvestViltImageProcessor(BaseImageProcessor):  # type: ignore[misc]
@@ -27,11 +27,9 @@ class HarvestViltImageProcessor(BaseImageProcessor):  # type: ignore[misc]
         return BatchFeature({"pixel_values": squares}, tensor_type=return_tensors)
 
     def _square(self, image: Any) -> NDArray[np.float32]:
-        if not isinstance(image, Image.Image):
-            array = np.asarray(image)
-            if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-                raise ValueError(f"An array of {array.dtype} {array.shape} is no image: give uint8 (height, width, 3).")
-            image = Image.fromarray(array)
-        image = image.convert("RGB")
-        square = resized(image, self.image_size, visible_box(image.size, self.fit))
-        return np.asarray(square, dtype=np.float32).transpose(2, 0, 1) / np.float32(255)
+        pixels = np.array(image.convert("RGB") if isinstance(image, Image.Image) else image)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"An array of {pixels.dtype} {pixels.shape} is no image: give uint8 (height, width, 3).")
+        height, width, _ = pixels.shape
+        square = squared(pixels, visible_box((width, height), self.fit), self.image_size)
+        return square.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
