@@ -76,14 +76,18 @@ def prepare(layout: Layout, out: Path, options: PrepareOptions, view: PrepareVie
                 settings=settings,
             ),
         )
+    _warn_of_doubled(samples)
+    return Prepared(manifest=manifest, dropped=samples.dropped)
+
+
+def _warn_of_doubled(samples: Samples) -> None:
     for split, count in samples.doubled.items():
         logger.warning(
-            "%d samples of %s show, byte for byte, a picture that is in train too. They are kept, for the splits are not "
+            "Samples of %s that show, byte for byte, a picture of train: %d. They are kept, for the splits are not "
             "ours to change, but their scores say little.",
-            count,
             split,
+            count,
         )
-    return Prepared(manifest=manifest, dropped=samples.dropped)
 
 
 def _settings(layout: Layout, options: PrepareOptions) -> dict[str, Any]:

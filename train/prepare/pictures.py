@@ -28,7 +28,7 @@ ORIENTATION = 0x0112  # the EXIF tag
 # What Pillow's decoders raise on bytes that somebody has made or damaged.
 MALFORMED = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError, RecursionError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
+    *(struct.error, zlib.error),
 )
 
 Box = tuple[int, int, int, int]  # left, upper, right, lower
@@ -73,6 +73,8 @@ def _refusing_malformed() -> Iterator[None]:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of sizes below our own limit
         try:
             yield
+        except Image.DecompressionBombError:  # far above our own limit
+            raise Unusable("too_many_pixels") from None
         except MALFORMED:
             raise Unusable("corrupt") from None
 
