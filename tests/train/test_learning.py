@@ -66,9 +66,7 @@ def test_words_are_guessed_better_beside_the_right_image_than_beside_a_wrong_one
     )
     batch = next(batches)
     wrong = replace(batch, images_BCSS=batch.images_BCSS.roll(1, dims=0))
-    objective = MaskedModeling(
-        config.objective, config.objective.weights, mask_token=checkpoint.tokenizer.mask, patches=model.patches
-    )
+    objective = MaskedModeling(config.objective, mask_token=checkpoint.tokenizer.mask, patches=model.patches)
     # Beside other words and a quarter of the patches an image adds less than where it is all there is.
     for name, share in {"joint_text": 0.95, "hidden_text": 0.9, "hidden_text_bow": 0.8}.items():
         right_loss, wrong_loss = (_loss(objective, model, each, name) for each in (batch, wrong))

@@ -22,6 +22,7 @@ from train.distributed import Company
 from train.ema import Ema
 from train.models.vilt import Vilt
 from train.objectives.base import Objective
+from train.objectives.config import untaught
 from train.objectives.losses import inverse_document_frequency
 from train.optim import make_optimizer
 from train.parallel import spread
@@ -67,7 +68,10 @@ def restored_learner(request: Request, checkpoint: Checkpoint, company: Company,
 
 def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Company) -> Learner:
     config = request.config
-    objective = make_objective(config, tokenizer, rows=rows_of(config, company.place))
+    rows = rows_of(config, company.place)
+    objective = make_objective(config, tokenizer, rows=rows)
+    for parameter in untaught(model, config.objective, rows=rows).values():
+        parameter.requires_grad_(False)  # DDP waits for the gradients of all that are not frozen
     if config.trainer.compile:
         _compile_blocks(model)
     bf16 = config.trainer.precision == "bf16"

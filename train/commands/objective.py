@@ -5,10 +5,9 @@ from typing import Any
 
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
-from train.objectives.base import Objective, Together
-from train.objectives.contrastive import Contrastive
-from train.objectives.masked import MaskedModeling
+from train.objectives.base import Objective
 from train.objectives.masks import without_rows
+from train.objectives.pretraining import Pretraining
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +24,4 @@ def make_objective(settings: TrainConfig, tokenizer: Tokenizer, *, rows: int) ->
             settings.data.batch_size,
             ", ".join(missing),
         )
-    objectives: list[Objective[Any]] = [
-        MaskedModeling(config, config.weights, mask_token=tokenizer.mask, patches=patches)
-    ]
-    if config.contrastive.weight:
-        objectives.append(Contrastive(config.contrastive, patches=patches))
-    return Together(objectives)
+    return Pretraining(config, mask_token=tokenizer.mask, patches=patches)

@@ -1,4 +1,4 @@
-"""What is read from the encoder's output: pieces, bags of words, patches, and the shared embedding."""
+"""What is read from the encoder's output: pieces, bags of words, patches, the shared embedding, and agreement."""
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,21 @@ class Projection(nn.Module):
 
     def forward(self, vectors_RD: Tensor) -> Tensor:
         return functional.normalize(self.linear(self.norm(vectors_RD)).float(), dim=-1)
+
+
+class MatchingHead(nn.Module):
+    """What caption and image say as wholes, read together, to logits of (no match, match)."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width)
+        self.answer = nn.Linear(width, 2)
+
+    def forward(self, text_RD: Tensor, image_RD: Tensor) -> Tensor:
+        vectors_RD = self.dense(torch.cat([text_RD, image_RD], dim=1))
+        logits_R2: Tensor = self.answer(self.norm(functional.gelu(vectors_RD)))
+        return logits_R2
 
 
 class PatchDecoder(nn.Module):

@@ -22,7 +22,7 @@ from train.models.embeddings import (
     TextInput,
     patchify,
 )
-from train.models.heads import BagHead, PatchDecoder, Projection, TokenHead
+from train.models.heads import BagHead, MatchingHead, PatchDecoder, Projection, TokenHead
 from train.models.layers import blocks
 
 MAX_LOGIT_SCALE = math.log(100)  # a temperature below 0.01 makes the contrast's gradients explode
@@ -65,6 +65,7 @@ class Vilt(nn.Module):
         self.image_projection = Projection(width=width, shared=config.shared_width)
         self.text_projection = Projection(width=width, shared=config.shared_width)
         # Of the similarities; CLIP's start. One number in a row, for FSDP2 cuts nothing that has no rows.
+        self.matching_head = MatchingHead(width=width)
         self.log_scale = nn.Parameter(torch.tensor([math.log(1 / 0.07)]))
 
     def reset_weights(self, generator: torch.Generator) -> None:
@@ -124,6 +125,13 @@ class Vilt(nn.Module):
         assert encoded.text_RLD is not None
         points: Tensor = self.text_projection(encoded.text_RLD[:, 0])
         return points
+
+    def match(self, text: TextInput, image: ImageInput) -> Tensor:
+        """Both read together: logits (R, 2) of (no match, match)."""
+        encoded = self.encode(text, image)
+        assert encoded.text_RLD is not None and encoded.image_RTD is not None
+        logits_R2: Tensor = self.matching_head(encoded.text_RLD[:, 0], encoded.image_RTD[:, 0])
+        return logits_R2
 
     def scale(self) -> Tensor:
         """What similarities are multiplied by: one over the temperature."""

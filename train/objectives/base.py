@@ -1,12 +1,12 @@
-"""The seam between trainer and objectives, and the sum of several.
+"""The seam between trainer and objectives.
 
 An objective works in two steps: what chance decides is drawn on the CPU, for the next batch while this one is learnt;
 the call itself never waits for a device.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,13 +26,23 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What is minimised: the weighted sum of the terms."""
+    """What is minimised: the weighted sum of the terms. There must be one."""
 
     terms: tuple[Term, ...]
+    # Share of right answers, 0 to 1, of the terms that guess: for the log, without a gradient.
+    accuracies: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def total(self) -> Tensor:
         return torch.stack([term.weight * term.value for term in self.terms]).sum()
+
+    @classmethod
+    def of(cls, parts: Sequence["Losses"]) -> "Losses":
+        """All the terms of several."""
+        return cls(
+            terms=tuple(term for part in parts for term in part.terms),
+            accuracies={name: value for part in parts for name, value in part.accuracies.items()},
+        )
 
 
 class Drawn(Protocol):
@@ -54,27 +64,3 @@ class Objective(Protocol[D]):
     def __call__(self, model: Vilt, batch: Batch, drawn: D) -> Losses:
         """The losses of `batch`, on the model's device, as `drawn` says."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllDrawn:
-    """One draw for each of several objectives."""
-
-    parts: tuple[Drawn, ...]
-
-    def to(self, device: torch.device) -> Self:
-        return replace(self, parts=tuple(part.to(device) for part in self.parts))
-
-
-class Together:
-    """The sum of several objectives."""
-
-    def __init__(self, objectives: Sequence[Objective[Any]]) -> None:
-        self._objectives = objectives
-
-    def draw(self, batch: Batch, generator: torch.Generator) -> AllDrawn:
-        return AllDrawn(parts=tuple(objective.draw(batch, generator) for objective in self._objectives))
-
-    def __call__(self, model: Vilt, batch: Batch, drawn: AllDrawn) -> Losses:
-        parts = [objective(model, batch, part) for objective, part in zip(self._objectives, drawn.parts, strict=True)]
-        return Losses(terms=tuple(term for part in parts for term in part.terms))

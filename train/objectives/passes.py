@@ -3,49 +3,64 @@
 The shapes are asked of the objectives themselves, which draw them for a blank batch.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from train.batch import Batch
 from train.models.cost import Geometry, Pass
 from train.objectives.config import ObjectiveConfig
-from train.objectives.contrastive import Contrastive
-from train.objectives.masked import MaskedModeling
-from train.objectives.masks import Mode, ModePlan
+from train.objectives.contrastive import ShownPatches
+from train.objectives.masked import Goal, Rebuilt, goals
+from train.objectives.masks import ModePlan
+from train.objectives.pretraining import Pretraining
 
 
 def step_passes(config: ObjectiveConfig, geometry: Geometry, *, rows: int) -> tuple[Pass, ...]:
     """Of a batch of `rows` pairs in one process."""
     batch = _blank_batch(geometry, rows)
-    masked = MaskedModeling(config, config.weights, mask_token=0, patches=geometry.patches)
-    plan = masked.draw(batch, torch.Generator().manual_seed(0))
-    passes = [_mode_pass(mode) for mode in plan.modes]
-    if config.contrastive.weight:
-        passes += _contrast_passes(config, geometry, batch)
+    pretraining = Pretraining(config, mask_token=0, patches=geometry.patches)
+    drawn = pretraining.draw(batch, torch.Generator().manual_seed(0))
+    wanted = goals(config.weights)
+    passes = [_mode_pass(mode, wanted[mode.mode]) for mode in drawn.masked.modes if wanted[mode.mode]]
+    if drawn.contrast is not None:
+        passes += _contrast_passes(geometry, drawn.contrast, rows=rows)
+    if drawn.matching is not None:
+        passes.append(_matching_pass(geometry, drawn.matching.shown, rows=rows))
     # A further objective that reads the batch adds its passes here.
     return tuple(passes)
 
 
-def _mode_pass(plan: ModePlan) -> Pass:
+def _mode_pass(plan: ModePlan, wanted: Sequence[Goal]) -> Pass:
+    rebuilt = {goal.rebuilt for goal in wanted}
+    hidden = 0 if plan.hidden_RM is None else plan.hidden_RM.shape[1]
     return Pass(
         name=plan.mode.value,
         rows=len(plan.rows_R),
         text=0 if plan.hidden_RL is None else plan.hidden_RL.shape[1],
         image=plan.shown_RK is not None,
         shown=0 if plan.shown_RK is None else plan.shown_RK.shape[1],
-        pieces=plan.text_budget,
-        bag=plan.mode is Mode.TEXT_HIDDEN,
-        rebuilt=0 if plan.hidden_RM is None else plan.hidden_RM.shape[1],
+        pieces=plan.text_budget if Rebuilt.PIECES in rebuilt else 0,
+        bag=Rebuilt.BAG in rebuilt,
+        rebuilt=hidden if Rebuilt.PATCHES in rebuilt else 0,
     )
 
 
-def _contrast_passes(config: ObjectiveConfig, geometry: Geometry, batch: Batch) -> list[Pass]:
-    contrast = Contrastive(config.contrastive, patches=geometry.patches)
-    places_BK = contrast.draw(batch, torch.Generator().manual_seed(0)).places_BK
-    rows, shown = len(batch.videos_B), geometry.patches if places_BK is None else places_BK.shape[1]
+def _contrast_passes(geometry: Geometry, drawn: ShownPatches, *, rows: int) -> list[Pass]:
+    shown = _shown(geometry, drawn)
     return [
         Pass(name="contrast_image", rows=rows, image=True, shown=shown, shared=1, contrasted=rows),
         Pass(name="contrast_text", rows=rows, text=geometry.text_length, shared=1),  # compared in the other's pass
     ]
+
+
+def _matching_pass(geometry: Geometry, drawn: ShownPatches, *, rows: int) -> Pass:
+    """Each pair and two negatives of it. The head, two products of a width at one slot a row, is not counted."""
+    return Pass(name="matching", rows=3 * rows, text=geometry.text_length, image=True, shown=_shown(geometry, drawn))
+
+
+def _shown(geometry: Geometry, drawn: ShownPatches) -> int:
+    return geometry.patches if drawn.places_BK is None else drawn.places_BK.shape[1]
 
 
 def _blank_batch(geometry: Geometry, rows: int) -> Batch:
