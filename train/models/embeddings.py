@@ -37,8 +37,9 @@ class ImageInput:
 def patchify(images_BCSS: Tensor, patch: int) -> Tensor:
     """uint8 images to standardised patches_BNP, row by row from the upper left; P runs over (row, column, colour)."""
     pixels = images_BCSS.float() / 255
-    mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (PIXEL_MEAN, PIXEL_STD))
-    pixels = (pixels - mean) / std
+    # Colour by colour: mean and deviation as a tensor would have to be copied to the device, which waits for it.
+    colours = zip(pixels.unbind(dim=1), PIXEL_MEAN, PIXEL_STD, strict=True)
+    pixels = torch.stack([(colour - mean) / std for colour, mean, std in colours], dim=1)
     B, C, S, _ = pixels.shape
     side = S // patch
     cut = pixels.reshape(B, C, side, patch, side, patch).permute(0, 2, 4, 3, 5, 1)
