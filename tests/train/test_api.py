@@ -5,7 +5,6 @@ import inspect
 import io
 import json
 import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,10 @@ import torch
 from PIL import Image
 
 import train
-from configs.loading import dump
-from configs.loading import load as load_settings
 from shards.manifest import Manifest
 from shards.reader import read_shard
 from tests.makers.drawing import COLOURS, SHAPES
+from tests.train.trained import changed, frames
 from train import load
 from train.api import Model
 from train.commands import evaluate
@@ -38,17 +36,7 @@ def model(run: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def jpegs(shards: Path) -> list[bytes]:
-    """The frames of the test split."""
-    names = [shard.name for shard in Manifest.load(shards).of_split("test")]
-    return [raw.members["jpg"] for name in names for raw in read_shard(shards / name)]
-
-
-def changed(run: Path, folder: Path, *changes: str) -> Path:
-    """A copy of the run that says it was trained with other settings."""
-    copy = Path(shutil.copytree(run, folder / "changed"))
-    for stored in copy.glob("checkpoints/*/config.yaml"):
-        stored.write_text(dump(load_settings(TrainConfig, stored, changes)))
-    return copy
+    return frames(shards)
 
 
 def test_the_example_of_the_package_runs_as_it_stands(run: Path, jpegs: list[bytes], tmp_path: Path) -> None:
