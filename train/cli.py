@@ -135,6 +135,27 @@ def export_command(
     typer.echo(f"{report.folder}: {', '.join(report.files)}\nLoad it with:\n\n{report.loading}")
 
 
+@app.command("plan", epilog=EPILOG)
+def plan_command(
+    config: ConfigName = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows a process learns at once; else as set.")] = None,
+    world: Annotated[int, typer.Option(min=1, help="Processes, each with a device of its own.")] = 1,
+    card: Annotated[float, typer.Option(min=0.1, metavar="GIB", help="Memory of each device.")] = 80,
+    tflops: Annotated[float | None, typer.Option(min=1e-3, help="Peak of each device: tells the hours, too.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Tell parameters, operations, memory and hours of a run before it is started."""
+    from train.commands import plan
+    from train.config import TrainConfig
+
+    settings = load(TrainConfig, config or DEFAULT_CONFIG, overrides or [])
+    found = plan.plan(plan.Request(config=settings, rows=rows, world=world, card=card, tflops=tflops, out=json))
+    console = Console(highlight=False)
+    console.print(found.table)
+    console.print(found.advice, soft_wrap=True)
+
+
 def main() -> None:
     run(
         app,

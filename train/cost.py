@@ -4,6 +4,7 @@ Operations and what passes keep are in train.models.cost, the passes of a step i
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -14,6 +15,7 @@ from train.objectives.passes import step_passes
 
 ADAMW = 2 * FLOAT  # bytes of a parameter's two running means
 GIB = 2**30
+SAMPLE = 512  # rows that speak for larger batches, too: what is drawn for a batch may grow as its square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ def geometry_of(config: TrainConfig, vocabulary: int) -> Geometry:
     )
 
 
+@cache
 def count_parameters(geometry: Geometry) -> Parameters:
     """Of a model that is built without memory for its numbers."""
     with torch.device("meta"):
@@ -93,8 +96,10 @@ def flops_per_step(config: TrainConfig, vocabulary: int) -> int:
     What is computed again for `model.recompute` is not counted: it is no work of the model's.
     """
     geometry = geometry_of(config, vocabulary)
-    passes = step_passes(config.objective, geometry, rows=config.data.batch_size)
-    return (1 + BACKWARD) * sum(run.rows * forward_flops(geometry, run) for run in passes)
+    rows = min(config.data.batch_size, SAMPLE)
+    passes = step_passes(config.objective, geometry, rows=rows)
+    forward = sum(run.rows * forward_flops(geometry, run) for run in passes)
+    return (1 + BACKWARD) * forward * config.data.batch_size // rows
 
 
 def rows_at_once(config: TrainConfig, *, world: int) -> int:
@@ -131,9 +136,11 @@ def _activations(kept: list[tuple[Pass, Kept]]) -> int:
     return stay + max((run.rows * of_row.again for run, of_row in kept), default=0)
 
 
-def largest_rows(config: TrainConfig, vocabulary: int, *, free: int, world: int = 1, most: int = 1 << 14) -> int:
+def largest_rows(config: TrainConfig, vocabulary: int, *, free: int, world: int = 1) -> int:
     """The largest power of two of rows at once whose memory is at most `free` bytes; 0 where not even one row fits."""
-    rows, fitting = 1, 0
-    while rows <= most and memory(config, vocabulary, rows=rows, world=world).total <= free:
-        rows, fitting = 2 * rows, rows
-    return fitting
+    sample = memory(config, vocabulary, rows=SAMPLE, world=world)
+    of_row = (sample.total - sample.fixed) / SAMPLE
+    rows = 1 << max(0, int(free / of_row)).bit_length()  # what does not grow with rows is not yet taken off
+    while rows and sample.fixed + rows * of_row > free:
+        rows //= 2
+    return rows

@@ -18,7 +18,7 @@ from train.objectives.pretraining import Pretraining
 
 def step_passes(config: ObjectiveConfig, geometry: Geometry, *, rows: int) -> tuple[Pass, ...]:
     """Of a batch of `rows` pairs in one process."""
-    batch = _blank_batch(geometry, rows)
+    batch = blank_batch(geometry, rows)
     pretraining = Pretraining(config, mask_token=0, patches=geometry.patches)
     drawn = pretraining.draw(batch, torch.Generator().manual_seed(0))
     wanted = goals(config.weights)
@@ -63,7 +63,7 @@ def _shown(geometry: Geometry, drawn: ShownPatches) -> int:
     return geometry.patches if drawn.places_BK is None else drawn.places_BK.shape[1]
 
 
-def _blank_batch(geometry: Geometry, rows: int) -> Batch:
+def blank_batch(geometry: Geometry, rows: int) -> Batch:
     """Full captions and no pixels: only shapes are looked at."""
     size, length = geometry.image_size, geometry.text_length
     real_BL = torch.ones(rows, length, dtype=torch.bool)
