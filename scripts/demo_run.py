@@ -27,6 +27,6 @@ def _trained_on(run: Path) -> str:
     try:
         newest = (checkpoints / "latest").read_text(encoding="utf-8").strip()
         state = json.loads((checkpoints / newest / "state.json").read_text(encoding="utf-8"))
-        return str(state["shards_digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(state["sets"][0]["digest"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
         return ""

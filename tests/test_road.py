@@ -48,7 +48,7 @@ def test_a_playlist_line_becomes_retrieval_scores(lesson: tuple[Path, Truth], tm
 
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     run("train", "pretrain", "--shards", "data/shards", *settings, cwd=tmp_path)
-    (folder,) = (tmp_path / "runs").iterdir()
+    (folder,) = (tmp_path / "runs").glob("pretrain-*")
     logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert logged[-1]["loss/total"] < logged[0]["loss/total"]
 

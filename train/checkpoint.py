@@ -97,6 +97,15 @@ class Checkpoint:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"The weights in {self.folder} do not fit its settings: {reason:.300}") from None
 
+    def load_mean(self, model: nn.Module) -> None:
+        """The mean of the weights in place of the weights, where there is one."""
+        if (self.folder / EMA_NAME).is_file():
+            mean = Ema(model, decay=0.0)
+            self.load_ema(mean)
+            with torch.no_grad():
+                for name, parameter in model.named_parameters():
+                    parameter.copy_(mean.tensors()[name])
+
     def load_optimizer(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Raises CheckpointError for tensors that are missing, left over or of another shape than their parameter."""
         path = self.folder / "optimizer.safetensors"

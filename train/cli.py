@@ -35,13 +35,18 @@ app = typer.Typer(
 
 app.add_typer(prepare_app, name="prepare")
 
-Shards = Annotated[Path | None, typer.Option("--shards", metavar="DIR", help="Folder of a shard set.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shards", metavar="SET", help="A set's folder or a pattern of tars, also s3://...; may be repeated."
+    ),
+]
 
 
 @app.command("pretrain", epilog=EPILOG)
 def pretrain_command(
     context: typer.Context,
-    shards: Shards = None,
+    shards: Sets = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; else a new one in runs/.")] = None,
     config: ConfigName = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
@@ -52,7 +57,7 @@ def pretrain_command(
     from train.commands.request import new_request, resume_request, resumed_settings
     from train.config import TrainConfig
 
-    changes = overrides or []
+    changes, sets = overrides or [], shards or []
     if resume and config is not None:
         raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
     settings = resumed_settings(out, changes) if resume else load(TrainConfig, config or DEFAULT_CONFIG, changes)
@@ -60,7 +65,7 @@ def pretrain_command(
         typer.echo(dump(settings), nl=False)
         return
     _pretrain(
-        lambda: resume_request(shards, out, changes) if resume else new_request(shards, out, settings),
+        lambda: resume_request(sets, out, changes) if resume else new_request(sets, out, settings),
         settings,
         context.obj,
     )
@@ -100,7 +105,9 @@ def evaluate_command(
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A run, or one of its checkpoints; else the newest run in runs/.")
     ] = None,
-    shards: Shards = None,
+    shards: Annotated[
+        str | None, typer.Option(metavar="SET", help="The set to score on; else the one it was trained on.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="train, val or test; else test.")] = None,
     route: Annotated[
         list[str] | None, typer.Option(help="dual or fullmask; may be repeated; else all it was trained for.")

@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+
+STATUS = Path("/proc/self/status")  # Linux's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +57,8 @@ def peak_memory(device: torch.device) -> int:
     """The most bytes that were in use at once since the start: of the GPU, or of this process without one."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if STATUS.is_file():  # getrusage would count what the process that started this one had used, too
+        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

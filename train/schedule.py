@@ -25,7 +25,7 @@ Kind = Literal["cosine", "linear", "constant", "plateau"]
 class PlateauConfig(Config):
     """When the loss counts as no longer falling, and what then happens; torch's ReduceLROnPlateau in "rel" mode."""
 
-    every: int = Field(500, ge=1)  # steps over which the training loss is averaged, then judged
+    every: int = Field(500, ge=1)  # steps over which the logged training losses are averaged, then judged
     factor: float = Field(0.5, gt=0, lt=1)
     patience: int = Field(4, ge=0)  # judgements without a better mean that are borne
     threshold: float = Field(1e-3, ge=0, lt=1)  # share by which a mean must be lower to be better

@@ -31,7 +31,8 @@ class Learning(nn.Module):
         """The loss to minimise, and each of its terms for the log."""
         losses = self.objective(self.model, batch, drawn)
         terms = {f"loss/{term.name}": term.value.detach() for term in losses.terms}
-        return {TOTAL: losses.total, **terms}
+        accuracies = {f"accuracy/{name}": value.detach() for name, value in losses.accuracies.items()}
+        return {TOTAL: losses.total, **terms, **accuracies}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ class Trainer:
             )
         steps = self._config.log_every
         plateau = state.plateau
-        if self._optim.schedule.kind == "plateau":
+        if self._optim.schedule.kind == "plateau" and state.step % steps == 0:
             settings = self._optim.schedule.plateau
             plateau = plateau.after(loss * steps, steps=steps, config=settings, least=self._optim.final_lr)
         return replace(state, course=course, plateau=plateau)

@@ -14,6 +14,7 @@ from train.commands.assembly import evaluation_batches
 from train.commands.pretrain import pretrain
 from train.commands.request import new_request
 from train.config import TrainConfig
+from train.data.source import open_source
 from train.data.tokenizer import Tokenizer, train_word_pieces
 from train.models.vilt import Vilt
 
@@ -45,9 +46,9 @@ def tokenizer(config: TrainConfig) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def batch(shards: Path, manifest: Manifest, config: TrainConfig, tokenizer: Tokenizer) -> Batch:
+def batch(shards: Path, config: TrainConfig, tokenizer: Tokenizer) -> Batch:
     """The first 16 training scenes."""
-    return next(evaluation_batches(shards, manifest, "train", config=config, tokenizer=tokenizer))
+    return next(evaluation_batches(open_source(str(shards)), "train", config=config, tokenizer=tokenizer))
 
 
 @pytest.fixture
@@ -59,5 +60,5 @@ def model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
 def run(shards: Path, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the small model over the scenes."""
     folder = tmp_path_factory.mktemp("trained") / "runs" / "pretrain-001"
-    pretrain(new_request(shards, folder, config), Console(quiet=True))
+    pretrain(new_request([shards], folder, config), Console(quiet=True))
     return folder

@@ -91,7 +91,7 @@ def test_a_signal_to_one_process_stops_all_after_one_step(shards: Path, tmp_path
         DIE_AT_STEP_6.replace("os.kill(os.getpid(), signal.SIGKILL)", "signal.raise_signal(signal.SIGINT)")
     )
     train("--shards", str(shards), "--out", str(run), settings=SETTINGS, program=program)
-    request = resume_request(None, run, [])
+    request = resume_request([], run, [])
     assert request.resumed is not None and request.resumed.state.step == 6
 
 

@@ -166,7 +166,7 @@ def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one step."""
     folder = tmp_path_factory.mktemp("runs") / "first"
     config = small_config("trainer.steps=1", "trainer.save_every=1")
-    pretrain(new_request(shards, folder, config), Console(quiet=True))
+    pretrain(new_request([shards], folder, config), Console(quiet=True))
     return folder
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from configs.loading import load
-from shards.manifest import Manifest
 from tests.train.scenes import write_scenes
 from tests.train.test_cli import exit_code
 from train.batch import Batch
 from train.checkpoint import Checkpoint
 from train.commands.assembly import evaluation_batches, restored_model
 from train.config import TrainConfig
+from train.data.source import open_source
 from train.metrics import read_metrics
 from train.models.vilt import Vilt
 from train.objectives.masked import MaskedModeling
@@ -60,10 +60,8 @@ def test_words_are_guessed_better_beside_the_right_image_than_beside_a_wrong_one
     checkpoint = Checkpoint.open(checkpoint_of(run))
     config = load(TrainConfig, checkpoint.settings)
     model = restored_model(config, checkpoint).eval()
-    manifest = Manifest.load(place / "data" / "shards")
-    batches = evaluation_batches(
-        place / "data" / "shards", manifest, "test", config=config, tokenizer=checkpoint.tokenizer
-    )
+    source = open_source(str(place / "data" / "shards"))
+    batches = evaluation_batches(source, "test", config=config, tokenizer=checkpoint.tokenizer)
     batch = next(batches)
     wrong = replace(batch, images_BCSS=batch.images_BCSS.roll(1, dims=0))
     objective = MaskedModeling(config.objective, mask_token=checkpoint.tokenizer.mask, patches=model.patches)

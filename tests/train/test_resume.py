@@ -47,12 +47,12 @@ def losses(run: Path) -> list[tuple[float, ...]]:
 @pytest.fixture(scope="module")
 def uninterrupted(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "whole"
-    pretrain(new_request(shards, run, settings()), QUIET)
+    pretrain(new_request([shards], run, settings()), QUIET)
     return run
 
 
 def test_the_same_request_gives_the_same_losses(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
-    pretrain(new_request(shards, tmp_path / "again", settings()), QUIET)
+    pretrain(new_request([shards], tmp_path / "again", settings()), QUIET)
     assert losses(tmp_path / "again") == losses(uninterrupted)
     assert len(losses(uninterrupted)) == STEPS
 
@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_with_equal_losses(uninterrupted: Path, shards: Pat
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, *words], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(losses(run)) == 10
-    request = resume_request(None, run, [])
+    request = resume_request([], run, [])
     assert request.resumed is not None and request.resumed.state.step == 8
     pretrain(request, QUIET)
     assert losses(run) == losses(uninterrupted)
@@ -83,9 +83,9 @@ def test_a_killed_run_goes_on_with_equal_losses(uninterrupted: Path, shards: Pat
 
 def test_weights_after_a_resume_are_equal_too(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "halves"
-    pretrain(new_request(shards, run, settings("trainer.save_every=5")), QUIET)
+    pretrain(new_request([shards], run, settings("trainer.save_every=5")), QUIET)
     (run / CHECKPOINTS / "latest").write_text("step-00000010\n")
-    pretrain(resume_request(None, run, []), QUIET)
+    pretrain(resume_request([], run, []), QUIET)
     ends = [folder / CHECKPOINTS / f"step-{STEPS:08d}" / "model.safetensors" for folder in (run, uninterrupted)]
     assert ends[0].read_bytes() == ends[1].read_bytes()
 
@@ -123,7 +123,7 @@ def test_an_interrupt_saves_and_tells_how_to_go_on(
     assert "Finishing step 3 and saving; Ctrl-C again stops at once." in told
     assert f"Interrupted after step 3 of 12, which is saved. Go on with: train pretrain --resume --out {run}" in told
     assert len(losses(run)) == 3
-    pretrain(resume_request(None, run, []), QUIET)
+    pretrain(resume_request([], run, []), QUIET)
     assert losses(run) == losses(uninterrupted)
 
 
@@ -137,35 +137,35 @@ def test_a_second_interrupt_stops_at_once_and_tells_what_can_be_gone_on_with(
 
 def test_a_longer_run_is_asked_for_by_a_setting(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "longer"
-    pretrain(new_request(shards, run, settings("trainer.steps=4")), QUIET)
-    state = pretrain(resume_request(None, run, ["trainer.steps=6"]), QUIET)
+    pretrain(new_request([shards], run, settings("trainer.steps=4")), QUIET)
+    state = pretrain(resume_request([], run, ["trainer.steps=6"]), QUIET)
     assert state.step == 6
     assert [step for step, *_ in losses(run)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_another_set_of_shards_is_refused(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
-    pretrain(new_request(shards, run, settings("trainer.steps=1")), QUIET)
+    pretrain(new_request([shards], run, settings("trainer.steps=1")), QUIET)
     write_scenes(tmp_path / "other", train=8)
     with pytest.raises(RequestError, match="was trained on another set"):
-        resume_request(tmp_path / "other", run, [])
+        resume_request([tmp_path / "other"], run, [])
 
 
 def test_a_set_that_was_moved_is_found_again_from_then_on(shards: Path, tmp_path: Path) -> None:
     run, old, new = tmp_path / "run", tmp_path / "old", tmp_path / "new"
     shutil.copytree(shards, old)
-    pretrain(new_request(old, run, settings("trainer.steps=1")), QUIET)
+    pretrain(new_request([old], run, settings("trainer.steps=1")), QUIET)
     old.rename(new)
     with pytest.raises(DataError, match="say with --shards where it is now"):
-        resume_request(None, run, ["trainer.steps=2"])
-    pretrain(resume_request(new, run, ["trainer.steps=2"]), QUIET)
-    assert resume_request(None, run, []).shards == new
+        resume_request([], run, ["trainer.steps=2"])
+    pretrain(resume_request([new], run, ["trainer.steps=2"]), QUIET)
+    assert [source.name for source in resume_request([], run, []).sources] == [str(new)]
 
 
 def test_one_checkpoint_is_not_trained_into(uninterrupted: Path) -> None:
     checkpoint = uninterrupted / CHECKPOINTS / f"step-{STEPS:08d}"
     with pytest.raises(RunFolderError, match=f"give --out {re.escape(str(uninterrupted))},"):
-        resume_request(None, checkpoint, [])
+        resume_request([], checkpoint, [])
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_one_checkpoint_is_not_trained_into(uninterrupted: Path) -> None:
 )
 def test_what_a_run_hangs_on_is_not_changed_on_the_way(uninterrupted: Path, change: str) -> None:
     with pytest.raises(RequestError, match="is fixed when a run starts"):
-        resume_request(None, uninterrupted, [change])
+        resume_request([], uninterrupted, [change])
 
 
 def test_what_it_was_begun_with_may_be_said_again(uninterrupted: Path) -> None:
-    assert resume_request(None, uninterrupted, ["seed=0", "optim.lr=1e-4"]).config.optim.lr == 1e-4
+    assert resume_request([], uninterrupted, ["seed=0", "optim.lr=1e-4"]).config.optim.lr == 1e-4
 
 
 def test_a_run_stopped_while_it_was_scored_makes_up_for_it(
@@ -203,9 +203,9 @@ def test_a_run_stopped_while_it_was_scored_makes_up_for_it(
 
     monkeypatch.setattr(Retrieval, "run", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(new_request(shards, run, settings("trainer.evaluate_every=4")), QUIET)
+        pretrain(new_request([shards], run, settings("trainer.evaluate_every=4")), QUIET)
     monkeypatch.undo()
-    pretrain(resume_request(None, run, []), QUIET)
+    pretrain(resume_request([], run, []), QUIET)
     steps = [line["step"] for line in read_metrics(run) if "val/dual.text_to_image.recall@5" in line]
     assert steps == [4, 8, STEPS]
 
@@ -213,28 +213,28 @@ def test_a_run_stopped_while_it_was_scored_makes_up_for_it(
 def test_scoring_on_the_way_without_a_val_split_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_scenes(tmp_path / "shards", train=16)
     wanted = settings("trainer.steps=2", "trainer.evaluate_every=1")
-    pretrain(new_request(tmp_path / "shards", tmp_path / "run", wanted), QUIET)
+    pretrain(new_request([tmp_path / "shards"], tmp_path / "run", wanted), QUIET)
     assert caplog.text.count("trainer.evaluate_every=1 does nothing") == 1
 
 
 def test_a_batch_too_small_for_a_mode_is_a_warning(
     shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pretrain(new_request(shards, tmp_path / "run", settings("trainer.steps=1", "data.batch_size=8")), QUIET)
+    pretrain(new_request([shards], tmp_path / "run", settings("trainer.steps=1", "data.batch_size=8")), QUIET)
     assert "(data.batch_size=8) are too few for the shares of text_only, image_only" in caplog.text
 
 
 def test_captions_that_are_cut_are_told_once(shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    pretrain(new_request(shards, tmp_path / "run", settings("trainer.steps=1", "data.text_length=6")), QUIET)
+    pretrain(new_request([shards], tmp_path / "run", settings("trainer.steps=1", "data.text_length=6")), QUIET)
     assert caplog.text.count("of 48 captions are longer than data.text_length=6") == 1
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "diverged"
     with pytest.raises(Diverged, match="has not been a number for 10 steps in a row up to step 11"):
-        pretrain(new_request(shards, run, settings("optim.lr=1e30", "trainer.save_every=1")), QUIET)
-    request = resume_request(None, run, [])
+        pretrain(new_request([shards], run, settings("optim.lr=1e30", "trainer.save_every=1")), QUIET)
+    request = resume_request([], run, [])
     assert request.resumed is not None
     weights = load_file(request.resumed.folder / "model.safetensors")
     assert all(weight.isfinite().all() for weight in weights.values())
@@ -244,7 +244,7 @@ def test_the_val_split_is_scored_on_the_way_without_moving_the_losses(
     uninterrupted: Path, shards: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "scored"
-    pretrain(new_request(shards, run, settings("trainer.evaluate_every=5")), QUIET)
+    pretrain(new_request([shards], run, settings("trainer.evaluate_every=5")), QUIET)
     lines = read_metrics(run)
     scored = [line["step"] for line in lines if "val/dual.text_to_image.recall@5" in line]
     assert scored == [5, 10, STEPS]
@@ -253,8 +253,8 @@ def test_the_val_split_is_scored_on_the_way_without_moving_the_losses(
 
 def test_a_half_written_line_of_metrics_is_dropped_on_resume(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "torn"
-    pretrain(new_request(shards, run, settings()), QUIET)
+    pretrain(new_request([shards], run, settings()), QUIET)
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 13, "loss/to')
-    pretrain(resume_request(None, run, []), QUIET)
+    pretrain(resume_request([], run, []), QUIET)
     assert losses(run) == losses(uninterrupted)

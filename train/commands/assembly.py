@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 
 from configs.loading import ConfigError, load
-from shards.manifest import Manifest, ShardEntry
+from shards.errors import NotAShardSet
 from train.batch import Batch
 from train.checkpoint import Checkpoint
 from train.config import TrainConfig
 from train.data.collate import Collate
 from train.data.loader import load as load_batches
 from train.data.sets import evaluation
-from train.data.source import source_of
+from train.data.source import Source, open_source
 from train.data.tokenizer import Tokenizer
 from train.distributed import ALONE, Place
 from train.errors import CheckpointError, DataError, RequestError
@@ -42,17 +42,30 @@ def settings_of(checkpoint: Checkpoint) -> TrainConfig:
         raise CheckpointError(f"{checkpoint.folder} has settings that this version cannot use: {error}") from None
 
 
-def trained_on(checkpoint: Checkpoint) -> Path:
-    """The folder of the set it was trained on."""
-    folder = Path(checkpoint.state.sets[0].path)
-    if not folder.is_dir():
-        raise DataError(f"The set it was trained on is no longer in {folder}: say with --shards where it is now.")
-    return folder
+def trained_on(checkpoint: Checkpoint, *, cache: Path) -> tuple[Source, ...]:
+    """The sets it was trained on. Raises DataError when one is no longer where it was."""
+    return tuple(_found_again(each.path, cache) for each in checkpoint.state.sets)
+
+
+def _found_again(path: str, cache: Path) -> Source:
+    try:
+        return open_source(path, cache=cache)
+    except NotAShardSet:
+        raise DataError(
+            f"The set it was trained on is no longer in {path}: say with --shards where it is now."
+        ) from None
+
+
+def cache_beside(run: Path) -> Path:
+    """Where what is found out about tars without a manifest is kept for the next run."""
+    return run.parent / ".indexes"
 
 
 def restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
+    """The model to use: with the mean of the weights for weights, where the run has kept one."""
     model = make_model(config, checkpoint.tokenizer)
     checkpoint.load_model(model)
+    checkpoint.load_mean(model)
     return model
 
 
@@ -78,22 +91,8 @@ def chosen_device(name: str, place: Place = ALONE) -> torch.device:
     return torch.device("cuda", place.local)
 
 
-def shards_of(folder: Path, manifest: Manifest, split: str) -> tuple[ShardEntry, ...]:
-    """The shards of `split`. Raises DataError when they hold nothing."""
-    shards = manifest.of_split(split)
-    if not sum(shard.samples for shard in shards):
-        raise DataError(
-            f"The {split} split of {folder} holds no samples, so there is nothing to learn from: harvest more videos, "
-            "look in _meta/dropped.parquet why samples were dropped, or change the splits with "
-            "'harvest shard --set shard.split_shares=[...]'."
-        )
-    return shards
-
-
-def evaluation_batches(
-    folder: Path, manifest: Manifest, split: str, *, config: TrainConfig, tokenizer: Tokenizer
-) -> Generator[Batch]:
-    """Every sample of `split` once, as it lies on disk, its image unchanged."""
-    reading = evaluation(source_of(folder, manifest), split, rows=config.data.batch_size)
+def evaluation_batches(source: Source, split: str, *, config: TrainConfig, tokenizer: Tokenizer) -> Generator[Batch]:
+    """Every sample of `split` once, as it lies in the shards, its image unchanged."""
+    reading = evaluation(source, split, rows=config.data.batch_size)
     collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=False)
     return load_batches(reading, collate, workers=0)

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from shards.manifest import Manifest
 from train import runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import (
+    cache_beside,
     chosen_device,
     evaluation_batches,
     restored_model,
@@ -20,6 +20,7 @@ from train.commands.assembly import (
     subject_of,
     trained_on,
 )
+from train.data.source import Source, open_source
 from train.errors import DataError, RequestError
 from train.evaluation.base import EvalTask, Scores, write_pictures
 from train.evaluation.retrieval import Retrieval
@@ -36,7 +37,7 @@ class Request:
 
     task: str
     checkpoint: Path | None  # a run or a checkpoint; None is the newest run
-    shards: Path | None  # None is the set it was trained on
+    shards: str | None  # None is the first set of pairs it was trained on
     split: str | None
     routes: Sequence[str]  # empty is all that the model was trained for
     out: Path | None  # of the scores; None is a file in the run's folder, scores.json unless a split or route is named
@@ -56,26 +57,23 @@ def evaluate(request: Request) -> Report:
     checkpoint = Checkpoint.open(runs.checkpoint_of(request.checkpoint or runs.newest_run()))
     config = settings_of(checkpoint)
     task = TASKS[request.task](subject_of(config, checkpoint.tokenizer), routes=request.routes)
-    shards = request.shards or trained_on(checkpoint)
-    manifest = Manifest.load(shards)
-    if request.shards is None and manifest.digest != checkpoint.state.sets[0].digest:
-        logger.warning("%s has changed since the model was trained on it: the scores are those of the new set.", shards)
-    split = request.split or _first_filled(manifest, shards)
-    if not manifest.samples(split):
-        raise DataError(f"The {split} split of {shards} holds no samples to evaluate on: choose another --split.")
+    source = _source(request.shards, checkpoint)
+    split = request.split or _first_filled(source)
+    if not source.samples(split):
+        raise DataError(f"The {split} split of {source.name} holds no samples to evaluate on: choose another --split.")
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     # On what there is here, for it may not be the machine it was trained on.
     model = restored_model(config, checkpoint).to(chosen_device("auto"))
-    batches = evaluation_batches(shards, manifest, split, config=config, tokenizer=checkpoint.tokenizer)
+    batches = evaluation_batches(source, split, config=config, tokenizer=checkpoint.tokenizer)
     scores = task.run(model, batches)
     protocol = {
         "task": request.task,
         **scores.protocol,
         "split": split,
         "step": checkpoint.state.step,
-        "shards_digest": manifest.digest,
-        "trained_on_digest": checkpoint.state.sets[0].digest,
+        "shards_digest": source.digest,
+        "trained_on_digest": [each.digest for each in checkpoint.state.sets],
         "versions": runs.versions(),
     }
     out = request.out or runs.run_of(checkpoint.folder) / _file_name(request, split)
@@ -95,8 +93,23 @@ def _file_name(request: Request, split: str) -> str:
     return "-".join(["scores", *asked]) + ".json"
 
 
-def _first_filled(manifest: Manifest, shards: Path) -> str:
-    filled = [split for split in FALLBACKS if manifest.samples(split)]
+def _source(asked: str | None, checkpoint: Checkpoint) -> Source:
+    """The set to evaluate on: what is asked for, or the first set of pairs that the model was trained on."""
+    cache = cache_beside(runs.run_of(checkpoint.folder))
+    sources = (open_source(asked, cache=cache),) if asked else trained_on(checkpoint, cache=cache)
+    source = next((each for each in sources if each.kind == "pairs"), None)
+    if source is None:
+        raise DataError(f"{sources[0].name} holds no pairs of image and text to evaluate on: name a set with --shards.")
+    if asked is None and source.digest not in {each.digest for each in checkpoint.state.sets}:
+        logger.warning(
+            "%s has changed since the model was trained on it: the scores are those of the new set.", source.name
+        )
+    return source
+
+
+def _first_filled(source: Source) -> str:
+    shards = source.name
+    filled = [split for split in FALLBACKS if source.samples(split)]
     if not filled:
         raise DataError(f"{shards} holds no samples at all: harvest some with 'harvest collect' and 'harvest shard'.")
     if filled[0] != FALLBACKS[0]:

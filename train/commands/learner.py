@@ -1,7 +1,6 @@
 """What `train pretrain` trains: a model with what it learns, spread over the processes, and its optimizer."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -9,14 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shards.manifest import Manifest
-from shards.reader import read_shard
 from train.checkpoint import Checkpoint
-from train.commands.assembly import make_model, restored_model
+from train.commands.assembly import make_model
 from train.commands.objective import make_objective
-from train.commands.request import Request, rows_of
+from train.commands.request import Request, pair_rows
 from train.commands.starting import start
-from train.data.collate import caption_of
+from train.data.sets import captions_of
 from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
 from train.distributed import Company
 from train.ema import Ema
@@ -45,9 +42,9 @@ class Learner:
     ema: Ema | None
 
 
-def new_learner(request: Request, manifest: Manifest, company: Company, device: torch.device) -> Learner:
+def new_learner(request: Request, company: Company, device: torch.device) -> Learner:
     """With weights drawn from the seed, or taken from where model.start_from says."""
-    words = company.from_first(lambda: _read_words(request, manifest))
+    words = company.from_first(lambda: _read_words(request))
     model = make_model(request.config, words.tokenizer)
     model.bag_head.idf_V.copy_(words.idf_V)
     start(model, request.config, words.tokenizer)
@@ -58,8 +55,9 @@ def new_learner(request: Request, manifest: Manifest, company: Company, device: 
 
 def restored_learner(request: Request, checkpoint: Checkpoint, company: Company, device: torch.device) -> Learner:
     """As it was when the checkpoint was written."""
-    model = restored_model(request.config, checkpoint).to(device)
-    learner = _assembled(request, checkpoint.tokenizer, model, company)
+    model = make_model(request.config, checkpoint.tokenizer)
+    checkpoint.load_model(model)
+    learner = _assembled(request, checkpoint.tokenizer, model.to(device), company)
     checkpoint.load_optimizer(model, learner.optimizer)
     if learner.ema is not None:
         checkpoint.load_ema(learner.ema)
@@ -68,7 +66,7 @@ def restored_learner(request: Request, checkpoint: Checkpoint, company: Company,
 
 def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Company) -> Learner:
     config = request.config
-    rows = rows_of(config, company.place)
+    rows = pair_rows(request, company.place)
     objective = make_objective(config, tokenizer, rows=rows)
     for parameter in untaught(model, config.objective, rows=rows).values():
         parameter.requires_grad_(False)  # DDP waits for the gradients of all that are not frozen
@@ -102,9 +100,10 @@ class _Words:
     idf_V: Tensor
 
 
-def _read_words(request: Request, manifest: Manifest) -> _Words:
+def _read_words(request: Request) -> _Words:
     config = request.config
-    captions = [*islice(_captions(request, manifest), config.tokenizer.max_captions)]
+    said = captions_of(request.sources, skip=config.data.corrupt == "skip")
+    captions = [*islice(said, config.tokenizer.max_captions)]
     tokenizer = make_tokenizer(config.tokenizer, captions)
     count = count_pieces(tokenizer, captions, length=config.data.text_length)
     logger.info("%d captions, %d pieces", len(captions), tokenizer.vocabulary)
@@ -117,9 +116,3 @@ def _read_words(request: Request, manifest: Manifest) -> _Words:
         )
     idf_V = inverse_document_frequency(count.documents_V, captions=len(captions), special=tokenizer.special)
     return _Words(tokenizer=tokenizer, idf_V=idf_V)
-
-
-def _captions(request: Request, manifest: Manifest) -> Iterator[str]:
-    for shard in manifest.of_split("train"):
-        for raw in read_shard(request.shards / shard.name):
-            yield caption_of(raw)

@@ -1,7 +1,6 @@
 """`train pretrain`: builds what is trained, the stream and the sinks, and lets the trainer run."""
 
-import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
@@ -9,29 +8,26 @@ import torch
 from rich.console import Console
 
 from configs.loading import dump
-from shards.manifest import Manifest
 from train import runs
 from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
-from train.commands.assembly import chosen_device, evaluation_batches, subject_of
-from train.commands.learner import Learner, new_learner, restored_learner
+from train.commands.assembly import chosen_device
+from train.commands.learner import new_learner, restored_learner
+from train.commands.looks import drawing, scoring
 from train.commands.request import Request
 from train.config import TrainConfig
+from train.cost import flops_per_step
 from train.data.collate import Collate
 from train.data.loader import load as load_batches
-from train.data.order import Position
 from train.data.sets import training
-from train.data.source import source_of
 from train.data.tokenizer import Tokenizer
 from train.distributed import ALONE, Company, Place
-from train.evaluation.retrieval import Retrieval
-from train.evaluation.routes import open_routes
+from train.hardware import peak_flops
 from train.metrics import JsonLines, Pictures, Silent, Sink, Tee, TensorBoard
 from train.pace import Machine
 from train.progress import progress_sink
 from train.trainer import Parts, Trainer
-
-logger = logging.getLogger(__name__)
+from train.weights_and_biases import WeightsAndBiases
 
 
 def pretrain(request: Request, console: Console, company: Company | None = None) -> TrainState:
@@ -41,16 +37,15 @@ def pretrain(request: Request, console: Console, company: Company | None = None)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     device = chosen_device(config.trainer.device, company.place)
-    manifest = Manifest.load(request.shards)
-    start = _state(request, manifest)
+    start = _state(request)
     if request.resumed:
         learner = restored_learner(request, request.resumed, company, device)
     else:
-        learner = new_learner(request, manifest, company, device)
+        learner = new_learner(request, company, device)
     # Only now is a folder made: what is wrong with the request has shown by here.
     company.from_first(lambda: _leave_settings(request))
     with (
-        closing(_training_batches(request, manifest, learner.tokenizer, start.positions[0], company.place)) as batches,
+        closing(_training_batches(request, learner.tokenizer, start, company.place)) as batches,
         closing(_sink(request, console, company.place, done=start.step)) as sink,
     ):
         parts = Parts(
@@ -61,8 +56,8 @@ def pretrain(request: Request, console: Console, company: Company | None = None)
             objective=learner.objective,
             company=company,
             batches=batches,
-            evaluate=_evaluation(request, manifest, learner),
-            sheet=None,
+            evaluate=scoring(request, learner),
+            sheet=drawing(request, learner),
             sink=sink,
             writer=_writer(request, learner.tokenizer),
             machine=_machine(config, learner.tokenizer, company.place, device),
@@ -76,23 +71,22 @@ def _leave_settings(request: Request) -> None:
     runs.write_versions(request.run)
 
 
-def _state(request: Request, manifest: Manifest) -> TrainState:
-    path = str(request.shards.resolve())
+def _state(request: Request) -> TrainState:
     if request.resumed:
         state = request.resumed.state
-        return replace(state, sets=tuple(replace(each, path=path) for each in state.sets))  # it may have been moved
-    return TrainState(step=0, sets=(SetState(path=path, digest=manifest.digest),))
+        named = zip(state.sets, request.sources, strict=True)
+        return replace(state, sets=tuple(replace(each, path=source.name) for each, source in named))  # may have moved
+    sets = tuple(SetState(path=source.name, digest=source.digest) for source in request.sources)
+    return TrainState(step=0, sets=sets)
 
 
-def _training_batches(
-    request: Request, manifest: Manifest, tokenizer: Tokenizer, start: Position, place: Place
-) -> Generator[Batch]:
+def _training_batches(request: Request, tokenizer: Tokenizer, start: TrainState, place: Place) -> Generator[Batch]:
     config = request.config
     reading = training(
-        [source_of(request.shards, manifest)],
+        request.sources,
         config.data,
         seed=config.seed,
-        positions=[start],
+        positions=start.positions,
         place=place,
         accumulate=config.trainer.accumulate,
     )
@@ -110,6 +104,8 @@ def _sink(request: Request, console: Console, place: Place, *, done: int) -> Sin
         Pictures(run, after_step=done),
         progress_sink(console, done=done, steps=config.steps),
     ]
+    if config.wandb:
+        sinks.append(WeightsAndBiases(run, project=config.wandb, settings=request.config.model_dump(mode="json")))
     return Tee(sinks)
 
 
@@ -124,25 +120,10 @@ def _writer(request: Request, tokenizer: Tokenizer) -> Writer:
 
 
 def _machine(config: TrainConfig, tokenizer: Tokenizer, place: Place, device: torch.device) -> Machine:
-    return Machine(device=device, flops_per_row=0.0, peak_flops=None)
-
-
-def _evaluation(request: Request, manifest: Manifest, learner: Learner) -> Callable[[], Mapping[str, float]] | None:
-    """Retrieval on the val split by the first route there is, as the trainer calls it; None where that cannot be."""
-    config, tokenizer = request.config, learner.tokenizer
-    if not config.trainer.evaluate_every:
-        return None
-    subject = subject_of(config, tokenizer)
-    routes = open_routes(subject.learnt)[:1]
-    if not (routes and manifest.samples("val")):
-        reason = f"the val split of {request.shards} is empty" if routes else "no route of retrieval is trained"
-        logger.warning("trainer.evaluate_every=%d does nothing: %s.", config.trainer.evaluate_every, reason)
-        return None
-    task = Retrieval(subject, routes=routes)
-
-    def evaluate() -> Mapping[str, float]:
-        batches = evaluation_batches(request.shards, manifest, "val", config=config, tokenizer=tokenizer)
-        found = task.run(learner.model, batches).figures
-        return {f"val/{name}": value for name, value in found.items() if name.startswith(f"{routes[0]}.")}
-
-    return evaluate
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    peak = peak_flops(name, config.trainer.precision)
+    return Machine(
+        device=device,
+        flops_per_row=flops_per_step(config, tokenizer.vocabulary) / config.data.batch_size,
+        peak_flops=None if peak is None else peak * place.world,
+    )

@@ -1,14 +1,17 @@
 """What `train pretrain` is asked to do: a new run, or one to go on with. All that can be refused is refused here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from configs.loading import Config, load
-from shards.manifest import Manifest
 from train import runs
 from train.checkpoint import Checkpoint
-from train.commands.assembly import settings_of, shards_of, trained_on
+from train.commands.assembly import cache_beside, settings_of, trained_on
 from train.config import TrainConfig
+from train.data.mixture import rows_of_sets
+from train.data.sets import require_samples
+from train.data.source import Source, open_source
 from train.distributed import Place
 from train.errors import RequestError, RunFolderError
 
@@ -21,33 +24,49 @@ FIXED = ("seed", "tokenizer", "model", "data.image_size", "data.text_length", "d
 class Request:
     """What is to be trained, and where it is kept."""
 
-    shards: Path
+    sources: tuple[Source, ...]
     run: Path
     config: TrainConfig
     resumed: Checkpoint | None
 
 
-def new_request(shards: Path | None, out: Path | None, config: TrainConfig) -> Request:
-    """A run from the start."""
-    shards = shards or DEFAULT_SHARDS
-    shards_of(shards, Manifest.load(shards), "train")
+def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainConfig) -> Request:
+    """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked."""
     run = out or runs.next_free_run()
     runs.refuse_taken(run)
-    return Request(shards=shards, run=run, config=config, resumed=None)
+    sources = _opened(shards or [DEFAULT_SHARDS], run)
+    for source in sources:
+        require_samples(source, "train")
+    return Request(sources=sources, run=run, config=config, resumed=None)
 
 
-def resume_request(shards: Path | None, out: Path | None, overrides: list[str]) -> Request:
+def resume_request(shards: Sequence[str | Path], out: Path | None, overrides: list[str]) -> Request:
     """Go on with a run where its last checkpoint stands, with its own settings and `overrides`."""
     run = _run_to_resume(out)
     checkpoint = Checkpoint.open(runs.checkpoint_of(run))
     config = _resumed_settings(checkpoint, overrides)
-    shards = shards or trained_on(checkpoint)
-    if Manifest.load(shards).digest != checkpoint.state.sets[0].digest:
+    sources = _opened(shards, run) if shards else trained_on(checkpoint, cache=cache_beside(run))
+    _refuse_others(sources, checkpoint, run)
+    return Request(sources=sources, run=run, config=config, resumed=checkpoint)
+
+
+def _opened(shards: Sequence[str | Path], run: Path) -> tuple[Source, ...]:
+    return tuple(open_source(str(each), cache=cache_beside(run)) for each in shards)
+
+
+def _refuse_others(sources: Sequence[Source], checkpoint: Checkpoint, run: Path) -> None:
+    sets = checkpoint.state.sets
+    if len(sources) != len(sets):
         raise RequestError(
-            f"{run} was trained on another set than {shards} now holds, so its place in the data means nothing there: "
-            "give the set it was trained on with --shards, or start a new run."
+            f"{run} was trained on {len(sets)} set(s), and {len(sources)} are given: "
+            "give --shards once for each of them, in their order, or leave it out."
         )
-    return Request(shards=shards, run=run, config=config, resumed=checkpoint)
+    for source, known in zip(sources, sets, strict=True):
+        if source.digest != known.digest:
+            raise RequestError(
+                f"{run} was trained on another set than {source.name} now holds, so its place in the data means "
+                "nothing there: give the set it was trained on with --shards, or start a new run."
+            )
 
 
 def resumed_settings(out: Path | None, overrides: list[str]) -> TrainConfig:
@@ -65,6 +84,16 @@ def rows_of(config: TrainConfig, place: Place) -> int:
             f"trainer.accumulate={config.trainer.accumulate}: set it to a multiple of {parts}."
         )
     return rows
+
+
+def pair_rows(request: Request, place: Place) -> int:
+    """Rows with both image and text in a micro batch of one process, at least."""
+    data = request.config.data
+    names = [source.name for source in request.sources]
+    samples = [source.samples("train") for source in request.sources]
+    counts = rows_of_sets(names, samples, data.weights, data.batch_size)
+    pairs = sum(count for source, count in zip(request.sources, counts, strict=True) if source.kind == "pairs")
+    return pairs * rows_of(request.config, place) // data.batch_size
 
 
 def _run_to_resume(out: Path | None) -> Path:
