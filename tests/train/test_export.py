@@ -18,6 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from shards.manifest import Manifest
+from shards.sample import Sample
+from shards.writer import write_set
 from tests.train.test_cli import exit_code
 from tests.train.trained import changed, frames
 from train import load, runs
@@ -264,6 +266,23 @@ def test_the_card_says_what_the_model_is_and_learnt_from(hf: Path, run: Path, sh
     scores = json.loads((run / "scores.json").read_text())
     assert f"| text_to_image.recall@5 | {scores['text_to_image.recall@5']:.3f} |" in body
     assert f"Retrieval on the {scores['split']} split" in body
+
+
+def test_the_card_passes_on_what_the_set_states(run: Path, shards: Path, tmp_path: Path) -> None:
+    stated = {"language": "en", "license": "CC BY `4.0`"}
+    samples = [
+        Sample.make(image=jpeg, caption="a red star", video_id=f"v{number}", width=320, height=240, **stated)
+        for number, jpeg in enumerate(frames(shards)[:3])
+    ]
+    other = write_set(tmp_path / "other", {"train": samples}, samples_per_shard=10)
+    copy = changed(run, tmp_path)
+    for stored in copy.glob("checkpoints/*/state.json"):
+        text = stored.read_text().replace(str(shards), str(tmp_path / "other"))
+        stored.write_text(text.replace(Manifest.load(shards).digest, other.digest))
+    front, body = card_of(export(Request(to="hf", checkpoint=copy, out=tmp_path / "out")).folder)
+    assert front["language"] == ["en"]
+    assert "3 samples from 3 videos" in body
+    assert "Licences as stated by the uploaders (samples): `CC BY 4.0` (3)" in body
 
 
 def test_no_path_of_the_machine_is_told(run: Path, tmp_path: Path) -> None:

@@ -1,19 +1,22 @@
 """The model card, README.md of an export: front matter for the hub, then what a stranger must know.
 
 It tells of the training set what the checkpoint knows: its digest, and, where the set still lies where it lay, its
-counts and languages. No path of the machine that trained is in it.
+counts, languages and licences. No path of the machine that trained is in it.
 """
 
 import json
 import logging
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from shards.errors import ShardsError
 from shards.manifest import Manifest
+from shards.side_files import rows_path
 from train.checkpoint import SetState
 from train.trained import Trained
 
@@ -21,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 SCORES_NAME = "scores.json"
+MOST_LICENCES = 20
 FIT = {"crop": "its centre, the rest is cut away", "squeeze": "all of it, squeezed"}
 
 
@@ -28,14 +32,14 @@ def render(trained: Trained, *, library: str, usage: str) -> str:
     """The whole card; `usage` is Python, and `library` what the hub calls the one that loads the files."""
     config, state = trained.config, trained.checkpoint.state
     sets = [(each, _manifest(each)) for each in state.sets]
-    languages = sorted({name for each, manifest in sets if manifest for name in _languages(Path(each.path))})
+    languages = {name for each, manifest in sets if manifest for name in _stated(Path(each.path), manifest, "language")}
     front: dict[str, object] = {
         "library_name": library,
         "pipeline_tag": "feature-extraction",
         "tags": ["vision-and-language", "image-text-retrieval", "masked-modeling", "harvest-train"],
     }
-    if languages:
-        front["language"] = languages
+    if spoken := languages - {"unknown"}:
+        front["language"] = sorted(spoken)
     body = TEMPLATE.read_text(encoding="utf-8").format(
         title=_title(trained),
         parameters=f"{sum(parameter.numel() for parameter in trained.model.parameters()):,}",
@@ -99,19 +103,25 @@ def _about(each: SetState, manifest: Manifest | None) -> str:
         return f"- the set with the digest `{each.digest}`, which was no longer at hand when this card was written"
     videos = manifest.videos.get("train", 0)
     origin = f" from {videos:,} videos" if videos else ""
-    return (
+    told = (
         f"- {manifest.samples('train'):,} samples{origin}: the train split of the set with the digest `{each.digest}`"
     )
+    licences = _stated(Path(each.path), manifest, "license")
+    counts = (f"`{name}` ({count:,})" for name, count in licences.most_common(MOST_LICENCES))
+    return f"{told}. Licences as stated by the uploaders (samples): {', '.join(counts) or 'none'}"
 
 
-def _languages(folder: Path) -> list[str]:
-    """As the set's own card states them."""
-    try:
-        _, front, _ = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
-        stated = yaml.safe_load(front)["language"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return []
-    return [name for name in stated if isinstance(name, str)] if isinstance(stated, list) else []
+def _stated(folder: Path, manifest: Manifest, column: str) -> Counter[str]:
+    """How often the rows of the train split state what. They are strangers' words: printable, short, no backtick."""
+    found: Counter[str] = Counter()
+    for entry in manifest.of_split("train"):
+        path = rows_path(folder, entry)
+        if path.is_file():
+            found.update(pq.read_table(path, columns=[column]).column(column).to_pylist())
+    plain: Counter[str] = Counter()
+    for name, count in found.items():
+        plain["".join(sign for sign in name if sign.isprintable() and sign != "`")[:80] or "unknown"] += count
+    return plain
 
 
 def _learnt(trained: Trained) -> str:
