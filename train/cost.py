@@ -102,11 +102,6 @@ def flops_per_step(config: TrainConfig, vocabulary: int) -> int:
     return (1 + BACKWARD) * forward * config.data.batch_size // rows
 
 
-def rows_at_once(config: TrainConfig, *, world: int) -> int:
-    """Of one micro batch in one process: data.batch_size counts them all."""
-    return max(1, config.data.batch_size // (world * config.trainer.accumulate))
-
-
 def memory(config: TrainConfig, vocabulary: int, *, rows: int, world: int = 1) -> Memory:
     """Of each of `world` processes that learns `rows` at once.
 

@@ -13,11 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from configs.loading import load
 from tests.train.small import SMALL_SETTINGS
+from train.cli import main
 from train.commands.plan import Request, plan
 from train.config import TrainConfig
 from train.cost import GIB, count_parameters, flops_per_step, geometry_of, largest_rows, memory
 from train.errors import RequestError
-from train.models.cost import forward_flops
+from train.models.cost import block_flops, forward_flops
 from train.models.vilt import Vilt
 from train.objectives.passes import blank_batch, step_passes
 from train.objectives.pretraining import Pretraining
@@ -64,8 +65,6 @@ def test_operations_are_those_that_torch_counts_in_a_real_step(changes: tuple[st
 
 def test_vilt_b32_takes_the_operations_that_its_geometry_says() -> None:
     """12 blocks of width 768 over 40 slots of text, the summary and 49 patches: 15.6 GFLOP."""
-    from train.models.cost import block_flops
-
     assert 12 * block_flops(40 + 1 + 49, 768) == pytest.approx(15.6e9, rel=0.01)
 
 
@@ -77,6 +76,28 @@ def test_parameters_are_those_of_the_model_that_is_built() -> None:
     assert counted.encoder == sum(
         parameter.numel() for part in (model.blocks, model.norm) for parameter in part.parameters()
     )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_autograd_keeps_is_what_was_counted(precision: str) -> None:
+    config = load(TrainConfig, "tiny", [f"trainer.precision={precision}", "objective.matching.weight=1"])
+    model, objective = built(config)
+    batch = blank_batch(geometry_of(config, config.tokenizer.vocabulary), 40)
+    drawn = objective.draw(batch, torch.Generator().manual_seed(0))
+    kept = {parameter.untyped_storage().data_ptr(): parameter.new_empty(0) for parameter in model.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)  # alive, so that no place is taken twice
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
+    ):
+        objective(model, batch, drawn)
+    estimate = memory(config, config.tokenizer.vocabulary, rows=40)
+    counted = estimate.activations + estimate.logits + estimate.copies
+    assert counted == pytest.approx(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()), rel=0.03)
 
 
 def held(name: str, rows: int, *changes: str) -> int:
@@ -153,6 +174,23 @@ def test_what_is_advised_makes_it_fit() -> None:
     assert "It does not fit" in plan(asked(BASE, card=1)).advice
     together = plan(asked(BASE, card=2.5, world=8)).advice
     assert "model.recompute=true --set trainer.parallel=fsdp" in together
+
+
+def test_the_command_prints_a_table_and_refuses_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exit_code(*words: str) -> int | str | None:
+        monkeypatch.setattr(sys, "argv", ["train", "plan", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code
+
+    assert exit_code("--config", "base", "--rows", "64", "--tflops", "400", "--json", str(tmp_path / "p.json")) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("encoder", "text_hidden", "64 rows at once", "activations", "80 GiB", " h"))
+    assert json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))["rows"] == 64
+    assert exit_code("--config", "base", "--world", "3") == 2
+    assert exit_code("--set", "model.widht=3") == 2
 
 
 def test_a_batch_that_cannot_be_dealt_out_is_a_sentence() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.table import Table
 
 from train.commands.plan_advice import USABLE, Setup, advice
+from train.commands.request import rows_of
 from train.config import TrainConfig
 from train.cost import GIB, Memory, count_parameters, geometry_of, largest_rows, memory
 from train.data.tokenizer import make_tokenizer
-from train.errors import RequestError
+from train.distributed import Place
 from train.models.cost import BACKWARD, Geometry, Pass, forward_flops
 from train.objectives.passes import step_passes
 
@@ -44,7 +45,7 @@ class Plan:
 def plan(request: Request) -> Plan:
     """Count, and write the figures if asked to. Raises RequestError where the batch cannot be dealt out."""
     config = request.config
-    rows = request.rows or _rows_at_once(config, world=request.world)
+    rows = request.rows or rows_of(config, Place(world=request.world))
     geometry = geometry_of(config, _vocabulary(config))
     passes = step_passes(config.objective, geometry, rows=rows)
     need = memory(config, geometry.vocabulary, rows=rows, world=request.world)
@@ -74,16 +75,6 @@ def _write(figures: Mapping[str, float], out: Path) -> None:
 def _advised(request: Request, geometry: Geometry, *, rows: int) -> str:
     setup = Setup(vocabulary=geometry.vocabulary, rows=rows, world=request.world, card=request.card)
     return advice(request.config, setup)
-
-
-def _rows_at_once(config: TrainConfig, *, world: int) -> int:
-    parts = world * config.trainer.accumulate
-    if config.data.batch_size % parts:
-        raise RequestError(
-            f"data.batch_size={config.data.batch_size} cannot be dealt out evenly to {world} process(es) of "
-            f"trainer.accumulate={config.trainer.accumulate} micro batches: make it a multiple of {parts}."
-        )
-    return config.data.batch_size // parts
 
 
 def _vocabulary(config: TrainConfig) -> int:

@@ -113,6 +113,6 @@ def _block_bytes(width: int, heads: int, e: int, *, dropout: bool) -> int:
     """Of one slot: what enters both norms, then in the products' precision what enters each product.
 
     Normed 1, queries, keys and values 3, attended 1, normed 1, before GELU 4, after it 4. Attention keeps a sum for
-    each head, each norm two numbers, dropout a byte for each of its 6 widths.
+    each head, each norm two numbers, dropout (on a GPU) a byte for each of its 6 widths.
     """
     return 2 * width * FLOAT + 14 * width * e + (heads + 4) * FLOAT + 6 * width * dropout

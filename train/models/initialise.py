@@ -48,6 +48,8 @@ def start_from_vit(model: Vilt, source: str) -> None:
     if missing := sorted(name for name in ours if name.startswith("blocks.") and name not in fitting):
         raise InitialisationError(f"{source} lacks {missing[0]} ({len(missing)} weights in all): it is not such a ViT.")
     model.load_state_dict(fitting, strict=False)
+    if "norm.weight" not in fitting:
+        logger.info("%s has no last norm: this model's starts as it is, with no scale of its own.", source)
     if left := sorted(name for name in weights if not TAKEN.match(name)):
         logger.info("%s: %d weights have no place here and are left out (%s ...).", source, len(left), left[0])
 
