@@ -1,11 +1,11 @@
 """Samples of one batch to tensors. Decoding happens here, and only for the samples of this batch."""
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pydantic_core
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
@@ -15,6 +15,7 @@ from train.batch import Batch
 from train.data.config import DataConfig
 from train.data.damage import Damage, OnDamage, refuse
 from train.data.order import Position
+from train.data.source import Source
 from train.data.stream import Read
 from train.data.tokenizer import Tokenizer
 from train.data.transforms import evaluation_pixels, training_pixels
@@ -36,7 +37,7 @@ class Collate:
         Where `met` does not raise, the next sound sample stands in for one that cannot be used.
         """
         images_BCSS = _empty_images(len(reads), self.config.image_size)
-        facts = [self._facts(read, image_CSS, met) for read, image_CSS in zip(reads, images_BCSS, strict=True)]
+        facts = self._facts(reads, images_BCSS, met)
         captions = tuple(fact.caption for fact in facts)
         pieces = self.tokenizer.encode(captions, self.config.text_length)
         return Batch(
@@ -53,27 +54,42 @@ class Collate:
             lone_images=sum(read.source.kind == "images" for read in reads),
         )
 
-    def _facts(self, read: Read, image_CSS: Tensor, met: OnDamage) -> "_Facts":
-        """What the sample says, its image being left in `image_CSS`."""
-        try:
-            return self._use(read, read.raw, image_CSS)
-        except DataError as error:
-            met(Damage(name=f"{read.source.name} {read.raw.key}", error=error, samples=1))
-        for raw in read.instead():
+    def _facts(self, reads: Sequence[Read], images_BCSS: Tensor, met: OnDamage) -> "list[_Facts]":
+        """What the samples say, their images being left in `images_BCSS`."""
+        # All of one thing, then all of the other: decoding between the small steps makes each of them twice as slow.
+        found = [self._tried(read, met) for read in reads]
+        facts = []
+        for read, said, image_CSS in zip(reads, found, images_BCSS, strict=True):
             try:
-                return self._use(read, raw, image_CSS)
-            except DataError:
-                continue  # told of in its own place
-        raise DataError(f"No sample near {read.raw.key} of {read.source.name} can be used: check the set.")
-
-    def _use(self, read: Read, raw: RawSample, image_CSS: Tensor) -> "_Facts":
-        kind = read.source.kind
-        facts = _facts_of(raw, caption="" if kind == "images" else caption_of(raw), foreign=read.source.foreign)
-        if kind != "texts":
-            self._decode(read, raw, image_CSS)
+                if said is not None:
+                    self._decode(read, read.raw, image_CSS)
+            except DataError as error:
+                met(_damage(read, error))
+                said = None
+            facts.append(said or self._stand_in(read, image_CSS))
         return facts
 
+    def _tried(self, read: Read, met: OnDamage) -> "_Facts | None":
+        try:
+            return _facts_of(read.raw, read.source)
+        except DataError as error:
+            met(_damage(read, error))
+            return None
+
+    def _stand_in(self, read: Read, image_CSS: Tensor) -> "_Facts":
+        for raw in read.instead():
+            try:
+                said = _facts_of(raw, read.source)
+                self._decode(read, raw, image_CSS)
+            except DataError:
+                continue  # told of in its own place
+            return said
+        raise DataError(f"No sample near {read.raw.key} of {read.source.name} can be used: check the set.")
+
     def _decode(self, read: Read, raw: RawSample, image_CSS: Tensor) -> None:
+        if read.source.kind == "texts":
+            image_CSS.zero_()
+            return
         stored = _member(raw, "jpg")
         try:
             if self.training:
@@ -109,7 +125,12 @@ class _Facts:
     align_score: float
 
 
-def _facts_of(raw: RawSample, *, caption: str, foreign: bool) -> _Facts:
+def _damage(read: Read, error: DataError) -> Damage:
+    return Damage(name=f"{read.source.name} {read.raw.key}", error=error, samples=1)
+
+
+def _facts_of(raw: RawSample, source: Source) -> _Facts:
+    caption, foreign = "" if source.kind == "images" else caption_of(raw), source.foreign
     record: dict[str, object] = {"video_id": raw.key, "align_score": -1.0} if foreign else {}
     if not foreign or "json" in raw.members:
         record |= _record(raw)
@@ -125,8 +146,8 @@ def _facts_of(raw: RawSample, *, caption: str, foreign: bool) -> _Facts:
 
 def _record(raw: RawSample) -> dict[str, object]:
     try:
-        record = json.loads(_member(raw, "json"))
-    except (ValueError, RecursionError) as error:
+        record = pydantic_core.from_json(_member(raw, "json"))  # thrice as fast as json, whose share would show
+    except ValueError as error:
         raise _unusable(raw, error) from None
     if not isinstance(record, dict):
         raise _unusable(raw, TypeError("it holds no object"))
@@ -146,10 +167,10 @@ def _member(raw: RawSample, ending: str) -> bytes:
 
 
 def _empty_images(rows: int, side: int) -> Tensor:
-    """Black; in a worker process in the memory that it shares with the trainer, where it would be copied to anyway."""
+    """To be filled. In a worker, memory that it shares with the trainer: it would be copied there anyway."""
     shape = (rows, 3, side, side)
     if get_worker_info() is None:
-        return torch.zeros(shape, dtype=torch.uint8)
+        return torch.empty(shape, dtype=torch.uint8)
     # As torch's own default_collate does.
     shared = torch.empty(0, dtype=torch.uint8).untyped_storage()._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
     images_BCSS: Tensor = torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)

@@ -6,6 +6,7 @@ Of a set, a step reads a run of consecutive ordinals; train/data/mixture.py says
 reads only its own samples, so sets with fewer shards than consumers need nothing special.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -137,7 +138,7 @@ def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch
         batch_size=None,
         num_workers=min(workers, cores),
         generator=torch.Generator(),
-        worker_init_fn=_leave_interrupts_to_the_trainer,
+        worker_init_fn=_settle,
     )
     damages = DamageLog()
     for made in loader:
@@ -175,7 +176,12 @@ class _Batches(IterableDataset[_Made]):
             yield _Made(batch=error, met=(*met,))
 
 
-def _leave_interrupts_to_the_trainer(_worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the trainer finishes its step and saves, and needs us for that."""
+def _settle(_worker: int) -> None:
+    """What a worker process does first.
+
+    Ctrl-C reaches every process of the terminal; the trainer finishes its step and saves, and needs us for that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the trainer's handler, which a forked worker inherits
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are as many workers as cores are wanted
+    gc.freeze()  # what the trainer has made is never ours to free, and looking through it copies its pages
