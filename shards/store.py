@@ -9,6 +9,7 @@ import logging
 import os
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -145,12 +146,18 @@ class RemoteStore:
             yield copy
 
     def spans(self, name: str, spans: Sequence[Span]) -> list[bytes]:
-        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        joined = _joined(spans)
+        starts, ends = [start for start, _ in joined], [end for _, end in joined]
 
         def fetch(system: Any) -> list[bytes]:
-            return [*system.cat_ranges([self._key(name)] * len(spans), starts, ends, max_gap=NEAR_BYTES)]
+            return [*system.cat_ranges([self._key(name)] * len(joined), starts, ends, on_error="raise")]
 
-        return self._retried(name, fetch)
+        parts = self._retried(name, fetch)
+        places = [bisect_right(starts, start) - 1 for start, _ in spans]
+        return [
+            parts[place][start - starts[place] : end - starts[place]]
+            for place, (start, end) in zip(places, spans, strict=True)
+        ]
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(str(found) for found in self._retried(pattern, lambda system: system.glob(self._key(pattern))))
@@ -164,7 +171,7 @@ class RemoteStore:
         error: Exception = Exception()
         for number in range(TRIES):
             if number:
-                logger.warning("%s could not be read (%s): trying again.", self.path(name), error)
+                logger.warning("%s could not be read (%s): trying again.", self.path(name), repr(error))
                 time.sleep(PAUSE * number)
             try:
                 return use(_file_system(self.protocol))
@@ -176,7 +183,18 @@ class RemoteStore:
                 raise _lacking(self.protocol, failure) from None
             except Exception as failure:  # every store's own client raises its own errors
                 error = failure
-        raise Unreachable(f"{self.path(name)} could not be read in {TRIES} tries: {error!s:.300}.")
+        raise Unreachable(f"{self.path(name)} could not be read in {TRIES} tries: {error!r:.300}.")
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Spans that hold all of `spans`, those that lie near each other in one."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start - joined[-1][1] <= NEAR_BYTES:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _file_system(protocol: str) -> Any:

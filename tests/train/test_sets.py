@@ -1,0 +1,321 @@
+"""Sets by pattern, mixtures of sets, and sets that are damaged."""
+
+import json
+import logging
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from shards.errors import CorruptShard, NotAShardSet, ShardsError, Unreachable
+from shards.manifest import Manifest
+from shards.sample import Sample
+from shards.writer import SetFacts, write_set
+from tests.train.foreign import pair, picture, write_tar
+from train.batch import Batch
+from train.config import TrainConfig
+from train.data.collate import Collate
+from train.data.config import DataConfig
+from train.data.loader import Reading, load
+from train.data.order import Position
+from train.data.sets import captions_of, evaluation, training
+from train.data.source import Source, open_source
+from train.data.tokenizer import Tokenizer
+from train.distributed import Place
+from train.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
+
+
+@pytest.fixture(scope="module")
+def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    """Images as they are."""
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
+
+
+def settings(**values: object) -> DataConfig:
+    return DataConfig.model_validate({"batch_size": 8, "shards_per_group": 2, **values})
+
+
+def reading(sources: list[Source], data: DataConfig, **values: object) -> Reading:
+    return training(sources, data, **{"seed": 3, "positions": [Position()] * len(sources), **values})  # type: ignore[arg-type]
+
+
+def batches(wanted: Reading, collate: Collate, count: int, workers: int = 0) -> list[Batch]:
+    return [*islice(load(wanted, collate, workers=workers), count)]
+
+
+def keys_of(made: list[Batch]) -> list[str]:
+    return [key for batch in made for key in batch.keys]
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    """Four tars of five pairs, of four kinds of picture."""
+    for number, ending in enumerate(("jpg", "jpeg", "png", "webp")):
+        samples = [pair(5 * number + place, ending) for place in range(5)]
+        write_tar(tmp_path / f"cc-{number:05d}.tar", samples, first=5 * number)
+    return tmp_path
+
+
+@pytest.mark.parametrize("pattern", ["cc-{00000..00003}.tar", "cc-*.tar", "{cc-00000,cc-0000[1-3]}.tar"])
+def test_other_peoples_tars_are_read_by_pattern(tars: Path, plain: Collate, pattern: str) -> None:
+    source = open_source(f"{tars}/{pattern}")
+    assert (source.kind, source.samples("train"), source.samples("val")) == ("pairs", 20, 0)
+    made = batches(reading([source], settings(batch_size=10)), plain, 2)
+    assert sorted(keys_of(made)) == [f"{number:09d}" for number in range(20)]
+    for batch in made:
+        for image_CSS, caption in zip(batch.images_BCSS, batch.captions, strict=True):
+            assert (image_CSS.float() - 8 * int(caption.removeprefix("grey ")) - 4).abs().max() < 4
+        assert batch.align_B.eq(-1).all()
+        assert len(set(batch.videos_B.tolist())) == 10
+
+
+def test_a_caption_may_stand_in_the_record_and_what_lacks_a_part_is_left_out(
+    tars: Path, collate: Collate, caplog: pytest.LogCaptureFixture
+) -> None:
+    from_record = {name: content for name, content in pair(20).items() if name != "txt"}
+    write_tar(tars / "cc-00004.tar", [from_record, {"jpg": picture(21)}, {"txt": b"only words"}], first=20)
+    with caplog.at_level(logging.INFO):
+        source = open_source(f"{tars}/cc-0000[4].tar")
+    assert source.samples("train") == 1
+    assert "2 samples that lack a part" in caplog.text
+    (batch,) = batches(reading([source], settings(batch_size=1)), collate, 1)
+    assert batch.captions == ("grey 20",)
+    assert [*captions_of([source])] == ["grey 20"]
+
+
+def test_tars_are_counted_once_and_again_when_they_change(tars: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = open_source(f"{tars}/cc-*.tar", cache=cache)
+    notes = json.loads((cache / "tar-counts.json").read_text())
+    assert len(notes) == 4
+    notes[str(tars / "cc-00000.tar")]["pairs"] = 4
+    (cache / "tar-counts.json").write_text(json.dumps(notes))
+    assert open_source(f"{tars}/cc-*.tar", cache=cache).samples("train") == 19  # believed
+    write_tar(tars / "cc-00000.tar", [pair(number) for number in range(6)])
+    again = open_source(f"{tars}/cc-*.tar", cache=cache)
+    assert again.samples("train") == 21
+    assert again.digest != first.digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pipe:cat a.tar",
+        "pipe://cat a.tar",
+        "simplecache::s3://bucket/a.tar",
+        "filecache::file:///etc/a.tar",
+        "zip://a.tar::s3://bucket/b.zip",
+        "ssh://host/a.tar",
+        "memory://a.tar",
+    ],
+)
+def test_what_starts_a_program_or_leads_through_other_protocols_is_refused(text: str) -> None:
+    with pytest.raises(NotAShardSet, match="is not opened"):
+        open_source(text)
+
+
+def test_a_store_whose_package_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    with pytest.raises(Unreachable, match=r"pip install 'harvest-train\[s3\]'"):
+        open_source("s3://bucket/set")
+
+
+def test_a_pattern_that_finds_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="No tar is found"):
+        open_source(f"{tmp_path}/*.tar")
+    write_tar(tmp_path / "empty.tar", [{"cls": b"3"}])
+    with pytest.raises(DataError, match="holds no samples"):
+        open_source(f"{tmp_path}/*.tar")
+
+
+def test_links_among_the_members_lead_nowhere(tars: Path) -> None:
+    """The index is of regular files only; tests/shards/test_reader.py has the many ways to lead astray."""
+    (tars / "cc-00000.tar").write_bytes(b"\0" * 5000 + b"1")
+    with pytest.raises(CorruptShard, match=r"cc-00000\.tar"):
+        open_source(f"{tars}/cc-*.tar")
+
+
+# Mixtures
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """12 pairs, 30 texts, 18 images, 20 more pairs."""
+    folder = tmp_path_factory.mktemp("mixed")
+    counts = {"pairs": 12, "texts": 30, "images": 18, "more": 20}
+    for name, count in counts.items():
+        kind = "pairs" if name == "more" else name
+        samples = [
+            Sample.make(
+                image=b"" if kind == "texts" else picture(number),
+                caption="" if kind == "images" else f"{name} {number}",
+                video_id=f"{name}-{number}",
+                width=0 if kind == "texts" else 60,
+                height=0 if kind == "texts" else 50,
+            )
+            for number in range(count)
+        ]
+        write_set(folder / name, {"train": samples}, samples_per_shard=4, facts=SetFacts(kind=kind))  # type: ignore[arg-type]
+    return [open_source(str(folder / name)) for name in counts]
+
+
+WEIGHTS = (3.0, 1.0, 2.0, 2.0)
+
+
+def test_every_batch_has_its_rows_of_each_set_pairs_before_texts_before_images(
+    mixed: list[Source], plain: Collate
+) -> None:
+    made = batches(reading(mixed, settings(batch_size=16, weights=WEIGHTS)), plain, 9)
+    for batch in made:
+        assert (batch.pairs, batch.lone_texts, batch.lone_images) == (10, 2, 4)
+        names = [caption.partition(" ")[0] for caption in batch.captions]
+        assert names == ["pairs"] * 6 + ["more"] * 4 + ["texts"] * 2 + [""] * 4
+        assert not batch.images_BCSS[10:12].any()
+        assert batch.images_BCSS[:10].flatten(1).any(dim=1).all()
+        only_cls = torch.zeros_like(batch.real_BL[12:])
+        only_cls[:, 0] = True
+        assert batch.real_BL[12:].equal(only_cls)
+        assert len(batch.after) == 4
+    assert made[1].after == tuple(
+        Position(epoch=2 * rows // size, ordinal=2 * rows % size)
+        for rows, size in zip((6, 2, 4, 4), (12, 30, 18, 20), strict=True)
+    )
+
+
+def test_without_weights_sets_are_read_by_their_sizes(mixed: list[Source], collate: Collate) -> None:
+    (batch,) = batches(reading(mixed, settings(batch_size=40)), collate, 1)
+    assert (batch.pairs, batch.lone_texts, batch.lone_images) == (6 + 10, 15, 9)
+
+
+def test_each_set_has_epochs_of_its_own(mixed: list[Source], collate: Collate) -> None:
+    made = batches(reading(mixed, settings(batch_size=16, weights=WEIGHTS)), collate, 10)
+    seen = Counter(caption for batch in made for caption in batch.captions[:6])
+    assert set(seen.values()) == {5}  # 60 of 12
+
+
+@pytest.mark.parametrize(("world", "accumulate", "workers"), [(1, 1, 2), (2, 1, 0), (1, 4, 0), (2, 2, 2), (4, 2, 0)])
+def test_a_step_holds_the_same_samples_for_any_number_of_processes(
+    mixed: list[Source], collate: Collate, world: int, accumulate: int, workers: int
+) -> None:
+    data = settings(batch_size=16, weights=(5.0, 4.0, 4.0, 3.0))  # quotas that 4 processes cannot share evenly
+    whole = batches(reading(mixed, data), collate, 4)
+    ranks = [
+        batches(
+            reading(mixed, data, place=Place(rank=rank, world=world), accumulate=accumulate),
+            collate,
+            4 * accumulate,
+            workers=workers,
+        )
+        for rank in range(world)
+    ]
+    for step, wanted in enumerate(whole):
+        parts = [made[step * accumulate + part] for part in range(accumulate) for made in ranks]
+        assert {len(part.keys) for part in parts} == {16 // (world * accumulate)}
+        assert Counter(zip(keys_of(parts), [text for part in parts for text in part.captions], strict=True)) == Counter(
+            zip(wanted.keys, wanted.captions, strict=True)
+        )
+        assert all(made[(step + 1) * accumulate - 1].after == wanted.after for made in ranks)
+
+
+def test_micro_batches_are_consecutive_runs_of_the_order(mixed: list[Source], collate: Collate) -> None:
+    source, data = [mixed[1]], settings(batch_size=8)
+    assert keys_of(batches(reading(source, data, accumulate=4), collate, 8)) == keys_of(
+        batches(reading(source, data), collate, 2)
+    )
+
+
+@pytest.mark.parametrize("worlds", [(2, 1), (2, 4), (4, 2)])
+def test_another_number_of_processes_goes_on_without_a_repeat_or_a_gap(
+    mixed: list[Source], collate: Collate, worlds: tuple[int, int]
+) -> None:
+    """Two epochs of 12 pairs and of 20, changed in the middle of an epoch of each."""
+    data, pairs = settings(batch_size=8, weights=(3.0, 5.0)), [mixed[0], mixed[3]]
+    seen: Counter[str] = Counter()
+    positions: tuple[Position, ...] = (Position(), Position())
+    for world, steps in zip(worlds, (3, 5), strict=True):
+        made = [
+            batches(reading(pairs, data, place=Place(rank=rank, world=world), positions=positions), collate, steps)
+            for rank in range(world)
+        ]
+        seen.update(caption for rank in made for batch in rank for caption in batch.captions)
+        positions = made[0][-1].after
+    assert positions == (Position(epoch=2), Position(epoch=2))
+    assert len(seen) == 32
+    assert set(seen.values()) == {2}
+
+
+def test_weights_that_do_not_fit_the_sets_are_refused(mixed: list[Source]) -> None:
+    with pytest.raises(DataError, match="2 numbers for 4 sets"):
+        reading(mixed, settings(weights=(1.0, 2.0)))
+    with pytest.raises(DataError, match="would have no row"):
+        reading(mixed, settings(batch_size=4, weights=(100.0, 100.0, 1.0, 1.0)))
+
+
+# Damage
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, shards: Path, manifest: Manifest) -> Source:
+    """The training scenes: one shard torn, one missing, and one picture of another broken."""
+    names = [shard.name for shard in manifest.of_split("train")]
+    for name in names:
+        (tmp_path / name).write_bytes((shards / name).read_bytes())
+    (tmp_path / "manifest.json").write_bytes((shards / "manifest.json").read_bytes())
+    torn = tmp_path / names[0]
+    torn.write_bytes(torn.read_bytes()[:20000])
+    (tmp_path / names[3]).unlink()
+    whole = bytearray((tmp_path / names[1]).read_bytes())
+    start = whole.index(b"\xff\xd8\xff")
+    whole[start : start + 3] = b"no!"
+    (tmp_path / names[1]).write_bytes(whole)
+    return open_source(str(tmp_path))
+
+
+def test_what_is_damaged_ends_the_training_with_its_name(damaged: Source, collate: Collate) -> None:
+    with pytest.raises((ShardsError, DataError), match=r"train-0000\d\.tar|Sample 00001\d{4}"):
+        batches(reading([damaged], settings(shards_per_group=5)), collate, 6)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_others_stand_in_for_what_is_damaged(
+    damaged: Source, collate: Collate, caplog: pytest.LogCaptureFixture, workers: int
+) -> None:
+    data = settings(shards_per_group=3, corrupt="skip")
+    made = batches(reading([damaged], data), collate, 12, workers=workers)
+    assert all(len(batch.keys) == 8 for batch in made)
+    keys = keys_of(made)
+    assert not {key for key in keys if key.startswith(("00000", "00003"))}
+    assert len(set(keys)) == 48 - 20 - 1
+    for name in ("train-00000.tar", "train-00003.tar", "Sample 00001"):
+        assert sum(name in line for line in caplog.messages) == 1
+    assert "21 so far" in caplog.text
+    assert [batch.after for batch in made][5] == (Position(epoch=1),)
+
+
+def test_stand_ins_are_the_same_for_any_number_of_processes_and_after_a_stop(damaged: Source, collate: Collate) -> None:
+    data = settings(shards_per_group=3, corrupt="skip")
+    whole = batches(reading([damaged], data), collate, 6)
+    again = batches(reading([damaged], data, positions=whole[1].after), collate, 4, workers=2)
+    assert keys_of(again) == keys_of(whole[2:])
+    assert all((a.images_BCSS == b.images_BCSS).all() for a, b in zip(again, whole[2:], strict=True))
+    ranks = [batches(reading([damaged], data, place=Place(rank=rank, world=4)), collate, 6) for rank in range(4)]
+    for step, wanted in enumerate(whole):
+        assert Counter(keys_of([made[step] for made in ranks])) == Counter(wanted.keys)
+
+
+def test_an_evaluation_never_lets_others_stand_in(damaged: Source, collate: Collate) -> None:
+    with pytest.raises(CorruptShard):
+        [*load(evaluation(damaged, "train", rows=8), collate, workers=0)]
+
+
+def test_captions_of_what_is_damaged_are_an_error_or_left_out(damaged: Source) -> None:
+    with pytest.raises(CorruptShard):
+        [*captions_of([damaged])]
+    assert len([*captions_of([damaged], skip=True)]) == 28
