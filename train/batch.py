@@ -2,7 +2,7 @@
 
     B  rows of a batch            R  rows of one mode, R <= B      C  colour channels (3)
     S  image side in pixels       L  text slots                    N  patches of an image
-    K  patches that are shown     H  text slots that may be hidden M  patches that are hidden (N - K)
+    K  patches that are shown     H  hidden pieces of all rows     M  patches that are hidden (N - K)
     P  numbers in a patch         D  width of the encoder          E  width of the shared embedding
     V  pieces in the vocabulary   Q  queries                       A  candidates (answers)
 

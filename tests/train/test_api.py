@@ -86,8 +86,9 @@ def test_scores_rank_as_the_evaluation_does(model: Model, run: Path, shards: Pat
     scores = model.scores([raw.members["jpg"] for raw in samples], [raw.members["txt"].decode() for raw in samples])
     right = scores.diagonal()[None]  # of each text
     recall = ((scores > right).sum(dim=0) < 5).double().mean()
+    out = tmp_path / "scores.json"
     request = evaluate.Request(
-        task="retrieval", checkpoint=run, shards=shards, split="test", routes=("dual",), out=tmp_path / "scores.json"
+        task="retrieval", checkpoint=run, shards=str(shards), split="test", routes=("dual",), out=out
     )
     evaluate.evaluate(request)
     assert json.loads((tmp_path / "scores.json").read_text())["text_to_image.recall@5"] == pytest.approx(float(recall))

@@ -19,57 +19,53 @@ from train.objectives.losses import (
 )
 
 
-def test_piece_loss_is_the_mean_over_counted_slots_of_the_whole_batch() -> None:
-    logits_RHV = torch.tensor([[[0.0, 0.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 9.0]]])
-    tokens_RH = torch.tensor([[0, 0], [1, 0]])
-    counted_RH = torch.tensor([[True, True], [True, False]])
+def test_piece_loss_is_the_mean_over_counted_pieces_of_the_whole_batch() -> None:
+    logits_HV = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 0.0], [0.0, 9.0]])
+    tokens_H = torch.tensor([0, 0, 1, 0])
+    counted_H = torch.tensor([1.0, 1.0, 1.0, 0.0])
     wanted = (math.log(2) + math.log(1 + math.exp(-2)) + math.log(2)) / 3
-    assert piece_loss(logits_RHV, tokens_RH, counted_RH).item() == pytest.approx(wanted)
+    assert piece_loss(logits_HV, tokens_H, counted_H).item() == pytest.approx(wanted)
 
 
 def test_piece_loss_of_nothing_is_nought() -> None:
-    assert piece_loss(torch.ones(1, 1, 3), torch.tensor([[2]]), torch.tensor([[False]])).item() == 0
+    assert piece_loss(torch.ones(1, 3), torch.tensor([2]), torch.tensor([0.0])).item() == 0
 
 
 def test_a_row_that_weighs_nothing_is_as_if_not_there() -> None:
     generator = torch.Generator().manual_seed(0)
-    logits_RHV, tokens_RH = torch.randn(3, 2, 5, generator=generator), torch.randint(5, (3, 2), generator=generator)
-    counted_RH = torch.tensor([[True, True], [True, False], [True, True]])
+    logits_RV, tokens_R = torch.randn(3, 5, generator=generator), torch.randint(5, (3,), generator=generator)
     patches_RMP, wanted_RMP = torch.randn(2, 3, 2, 4, generator=generator)
-    bags_RV, some = torch.softmax(logits_RHV[:, 0], dim=1), torch.tensor([True, False, True])
+    bags_RV, some = torch.softmax(logits_RV, dim=1), torch.tensor([True, False, True])
     weights_R, half_R = some.float(), torch.full((3,), 0.5)
     for weights, rows in ((weights_R, some), (half_R, torch.ones(3, dtype=torch.bool))):
         for weighed, plain in (
             (
-                piece_loss(logits_RHV, tokens_RH, counted_RH, weights_R=weights),
-                piece_loss(logits_RHV[rows], tokens_RH[rows], counted_RH[rows]),
+                piece_loss(logits_RV, tokens_R, weights),
+                piece_loss(logits_RV[rows], tokens_R[rows], torch.ones(3)[rows]),
             ),
             (
                 patch_loss(patches_RMP, wanted_RMP, weights_R=weights),
                 patch_loss(patches_RMP[rows], wanted_RMP[rows]),
             ),
             (
-                bag_loss(logits_RHV[:, 1], bags_RV, weights_R=weights),
-                bag_loss(logits_RHV[rows, 1], bags_RV[rows]),
+                bag_loss(logits_RV + 1 / (1 + bags_RV), bags_RV, weights_R=weights),
+                bag_loss((logits_RV + 1 / (1 + bags_RV))[rows], bags_RV[rows]),
             ),
         ):
             assert weighed.item() == pytest.approx(plain.item(), rel=1e-5)
 
 
 def test_smoothing_spreads_what_is_wanted_over_the_vocabulary() -> None:
-    logits_RHV = torch.tensor([[[2.0, 0.0, 0.0, 0.0]]])
-    tokens_RH, counted_RH = torch.tensor([[0]]), torch.tensor([[True]])
-    logs = logits_RHV[0, 0].log_softmax(dim=0)
+    logits_HV = torch.tensor([[2.0, 0.0, 0.0, 0.0]])
+    logs = logits_HV[0].log_softmax(dim=0)
     wanted = -(0.9 * logs[0] + 0.1 * logs.mean()).item()
-    assert piece_loss(logits_RHV, tokens_RH, counted_RH, smoothing=0.1).item() == pytest.approx(wanted)
+    assert piece_loss(logits_HV, torch.tensor([0]), torch.ones(1), smoothing=0.1).item() == pytest.approx(wanted)
 
 
 def test_accuracy_is_the_share_of_counted_slots_guessed() -> None:
-    logits_RHV = torch.eye(3)[torch.tensor([[0, 1], [2, 2]])]
-    tokens_RH = torch.tensor([[0, 0], [2, 1]])
-    assert piece_accuracy(logits_RHV, tokens_RH, torch.tensor([[True, True], [True, False]])).item() == pytest.approx(
-        2 / 3
-    )
+    logits_HV = torch.eye(3)[torch.tensor([0, 1, 2, 2])]
+    tokens_H = torch.tensor([0, 0, 2, 1])
+    assert piece_accuracy(logits_HV, tokens_H, torch.tensor([1.0, 1.0, 1.0, 0.0])).item() == pytest.approx(2 / 3)
 
 
 def test_patch_loss_is_the_mean_square() -> None:

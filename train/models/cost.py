@@ -49,7 +49,7 @@ class Pass:
     text: int = 0  # slots of text, [CLS] included
     shown: int = 0  # patches the encoder sees
     image: bool = False  # whether there is an image at all: then one slot more, its summary
-    pieces: int = 0  # slots at which the token head is run
+    pieces: float = 0  # slots at which the token head is run, in the mean
     bag: bool = False
     rebuilt: int = 0  # patches
     shared: int = 0  # points on the sphere that images and texts share
@@ -65,7 +65,7 @@ def forward_flops(geometry: Geometry, run: Pass) -> int:
     model, V, P = geometry.model, geometry.vocabulary, geometry.numbers
     D, inner = model.width, model.decoder_width
     encoder = 2 * run.shown * P * D + model.depth * block_flops(run.slots, D)
-    heads = run.pieces * (2 * D * D + 2 * D * V) + run.bag * 2 * D * V
+    heads = round(run.pieces * (2 * D * D + 2 * D * V)) + run.bag * 2 * D * V
     heads += run.shared * (2 * D * model.shared_width + 2 * run.contrasted * model.shared_width)
     decoder = 0
     if run.rebuilt:
@@ -96,7 +96,7 @@ def kept_bytes(geometry: Geometry, run: Pass, *, half: bool) -> Kept:
     block = run.slots * _block_bytes(D, model.heads, e, dropout=model.dropout > 0)
     blocks = model.depth * (run.slots * D * FLOAT if model.recompute else block)
     again = block
-    ends = run.shown * P * e + run.slots * 2 * D * FLOAT + run.pieces * 4 * D * FLOAT
+    ends = run.shown * P * e + run.slots * 2 * D * FLOAT + round(run.pieces * 4 * D * FLOAT)
     if run.rebuilt:
         slots = run.slots + run.rebuilt
         block = slots * _block_bytes(inner, model.decoder_heads, e, dropout=False)
@@ -105,7 +105,7 @@ def kept_bytes(geometry: Geometry, run: Pass, *, half: bool) -> Kept:
         # The decoder's input and output, and what was rebuilt beside what was wanted.
         ends += slots * inner * FLOAT + run.rebuilt * (inner * e + 2 * P * FLOAT)
     ends += run.shared * (D + run.contrasted) * FLOAT * 2
-    logits = (run.pieces + 2 * run.bag) * V * FLOAT  # log-probabilities; of a bag the wanted ones, too
+    logits = round((run.pieces + 2 * run.bag) * V) * FLOAT  # log-probabilities; of a bag the wanted ones, too
     return Kept(blocks=blocks, again=again if model.recompute else 0, ends=ends, logits=logits)
 
 

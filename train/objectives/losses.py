@@ -1,7 +1,6 @@
 """Losses as pure functions of tensors. Every mean runs over all hidden things of the rows given, not row by row.
 
-Where `weights_R` are given the mean is a weighted one: a row of weight 0 is as if not there, equal weights change
-nothing.
+Where weights are given the mean is a weighted one: what has weight 0 is as if not there, equal weights change nothing.
 """
 
 import math
@@ -21,27 +20,18 @@ def weighted_mean(values_R: Tensor, weights_R: Tensor) -> Tensor:
     return (values_R * weights_R).sum() / weights_R.sum().clamp(min=TINY)
 
 
-def piece_loss(
-    logits_RHV: Tensor,
-    tokens_RH: Tensor,
-    counted_RH: Tensor,
-    *,
-    smoothing: float = 0.0,
-    weights_R: Tensor | None = None,
-) -> Tensor:
-    """Cross-entropy of the hidden pieces, in nats, over the slots that are `counted_RH`.
+def piece_loss(logits_HV: Tensor, tokens_H: Tensor, weights_H: Tensor, *, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of the hidden pieces, in nats: the mean by weight.
 
     `smoothing` of the wanted probability is spread evenly over the vocabulary (arXiv:1512.00567, section 7).
     """
-    logits, wanted = logits_RHV.flatten(0, 1).float(), tokens_RH.flatten()
-    each = functional.cross_entropy(logits, wanted, reduction="none", label_smoothing=smoothing)
-    weights_RH = counted_RH.float() if weights_R is None else counted_RH * weights_R[:, None]
-    return weighted_mean(each, weights_RH.flatten())
+    each_H = functional.cross_entropy(logits_HV.float(), tokens_H, reduction="none", label_smoothing=smoothing)
+    return weighted_mean(each_H, weights_H)
 
 
-def piece_accuracy(logits_RHV: Tensor, tokens_RH: Tensor, counted_RH: Tensor) -> Tensor:
-    """Share of the hidden pieces that are guessed, over the slots that are `counted_RH`."""
-    return weighted_mean((logits_RHV.argmax(dim=-1) == tokens_RH).float(), counted_RH.float())
+def piece_accuracy(logits_HV: Tensor, tokens_H: Tensor, weights_H: Tensor) -> Tensor:
+    """Share of the hidden pieces that are guessed: the mean by weight."""
+    return weighted_mean((logits_HV.argmax(dim=-1) == tokens_H).float(), weights_H)
 
 
 def patch_loss(rebuilt_RMP: Tensor, patches_RMP: Tensor, *, weights_R: Tensor | None = None) -> Tensor:

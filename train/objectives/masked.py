@@ -139,15 +139,13 @@ class MaskedModeling:
         return Losses(terms=tuple(terms), accuracies=accuracies)
 
     def _pieces(self, model: Vilt, rows: "_Rows", encoded: Encoded, weights_R: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The vocabulary is wide: its head is run at hidden slots only, as many a row as can be hidden in this mode."""
-        assert encoded.text_RLD is not None and rows.plan.hidden_RL is not None
-        counted_RL = rows.plan.hidden_RL & rows.real_RL  # a hidden caption's padding is no target
-        slots_RH = counted_RL.int().argsort(dim=1, descending=True, stable=True)[:, : rows.plan.text_budget]
-        logits_RHV = model.token_logits(gather_rows(encoded.text_RLD, slots_RH))
-        tokens_RH, counted_RH = rows.tokens_RL.gather(1, slots_RH), counted_RL.gather(1, slots_RH)
-        smoothing = self._config.label_smoothing
-        loss = piece_loss(logits_RHV, tokens_RH, counted_RH, smoothing=smoothing, weights_R=weights_R)
-        return loss, piece_accuracy(logits_RHV.detach(), tokens_RH, counted_RH)
+        pieces = rows.plan.pieces
+        assert encoded.text_RLD is not None and pieces is not None
+        logits_HV = model.token_logits(encoded.text_RLD.flatten(0, 1)[pieces.slots_H])
+        tokens_H, counted_H = rows.tokens_RL.flatten()[pieces.slots_H], pieces.counted_H.float()
+        weights_H = counted_H if weights_R is None else counted_H * weights_R[pieces.rows_H]
+        loss = piece_loss(logits_HV, tokens_H, weights_H, smoothing=self._config.label_smoothing)
+        return loss, piece_accuracy(logits_HV.detach(), tokens_H, counted_H)
 
     def _pixels(self, model: Vilt, rows: "_Rows", encoded: Encoded, weights_R: Tensor | None) -> Tensor:
         assert rows.plan.hidden_RM is not None

@@ -14,7 +14,7 @@ modalities. `alternate` says which modality may be hidden as a whole; where it m
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -24,7 +24,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from torch import Tensor
 
 from configs.loading import Config
-from train.objectives.pieces import hide_pieces, hide_words
+from train.objectives.pieces import HiddenPieces, hide_pieces, hide_words
+from train.quotas import quotas
 
 Lone = tuple[int, int]  # rows that are texts without an image, and rows that are images without a text
 
@@ -90,7 +91,7 @@ class ModePlan:
     mode: Mode
     rows_R: Tensor  # places in the batch
     hidden_RL: Tensor | None  # True: the piece is replaced by [MASK]
-    text_budget: int  # pieces that can be hidden in a row at most: the same in every batch
+    pieces: HiddenPieces | None
     shown_RK: Tensor | None  # places of the patches the encoder sees
     hidden_RM: Tensor | None  # places of those it must rebuild
 
@@ -102,6 +103,7 @@ class ModePlan:
             self,
             rows_R=self.rows_R.to(device, non_blocking=True),
             hidden_RL=moved(self.hidden_RL),
+            pieces=None if self.pieces is None else self.pieces.to(device),
             shown_RK=moved(self.shown_RK),
             hidden_RM=moved(self.hidden_RM),
         )
@@ -135,15 +137,6 @@ def draw_plan(
     draw = _Draw(config=config, patches=patches, generator=generator)
     dealt = _deal(config, len(real_BL) - sum(lone), lone, generator)
     return MaskPlan(modes=tuple(draw.mode(mode, rows_R, real_BL, begins_BL) for mode, rows_R in dealt))
-
-
-def quotas(shares: Sequence[float], rows: int) -> list[int]:
-    """Whole numbers that sum to `rows` and are as near to the shares as can be."""
-    counts = [int(share * rows + 1e-9) for share in shares]
-    by_remainder = sorted(range(len(shares)), key=lambda place: counts[place] - shares[place] * rows)
-    for place in by_remainder[: rows - sum(counts)]:
-        counts[place] += 1
-    return counts
 
 
 def row_counts(config: MaskConfig, pairs: int, lone: Lone = (0, 0)) -> dict[Mode, int]:
@@ -206,48 +199,59 @@ class _Draw:
     generator: torch.Generator
 
     def mode(self, mode: Mode, rows_R: Tensor, real_BL: Tensor, begins_BL: Tensor) -> ModePlan:
-        hidden_RL, text_budget = self._text(mode, real_BL[rows_R], begins_BL[rows_R])
+        real_RL = real_BL[rows_R]
+        hidden_RL = self._text(mode, real_RL, begins_BL[rows_R])
         shown_RK, hidden_RM = self._image(mode, len(rows_R))
         return ModePlan(
             mode=mode,
             rows_R=rows_R,
             hidden_RL=hidden_RL,
-            text_budget=text_budget,
+            pieces=None if hidden_RL is None else self._pieces(mode, hidden_RL & real_RL),  # padding is no target
             shown_RK=shown_RK,
             hidden_RM=hidden_RM,
         )
 
-    def _text(self, mode: Mode, real_RL: Tensor, begins_RL: Tensor) -> tuple[Tensor | None, int]:
-        match mode:
-            case Mode.IMAGE_ONLY:
-                return None, 0
-            case Mode.TEXT_HIDDEN:
-                hidden_RL = torch.ones_like(real_RL)  # padding too: else it would tell the caption's length
-                hidden_RL[:, 0] = False
-                return hidden_RL, real_RL.shape[1] - 1
-            case Mode.JOINT:
-                return self._some(real_RL, begins_RL, self.config.text_ratio, at_least=1)
-            case Mode.TEXT_ONLY:
-                return self._some(real_RL, begins_RL, self.config.lone_text_ratio, at_least=1)
-            case Mode.IMAGE_HIDDEN:
-                return self._some(real_RL, begins_RL, self.config.seen_text_ratio, at_least=0)
+    def _text(self, mode: Mode, real_RL: Tensor, begins_RL: Tensor) -> Tensor | None:
+        if mode is Mode.IMAGE_ONLY:
+            return None
+        if mode is Mode.TEXT_HIDDEN:
+            hidden_RL = torch.ones_like(real_RL)  # padding too: else it would tell the caption's length
+            hidden_RL[:, 0] = False
+            return hidden_RL
+        at_least = 0 if mode is Mode.IMAGE_HIDDEN else 1
+        return self._some(real_RL, begins_RL, self._ratio(mode), at_least=at_least)
 
-    def _some(
-        self, real_RL: Tensor, begins_RL: Tensor, ratio: tuple[float, float], *, at_least: int
-    ) -> tuple[Tensor, int]:
-        """Hide a share of each row's pieces, drawn evenly from `ratio`; and how many that can be."""
-        low, high = ratio
-        pieces_R = real_RL[:, 1:].sum(dim=1)
-        ratio_R = low + (high - low) * torch.rand(len(real_RL), generator=self.generator)
-        wanted_R = ratio_R * pieces_R
-        budget = max(1, math.ceil(high * (real_RL.shape[1] - 1)))
+    def _pieces(self, mode: Mode, wanted_RL: Tensor) -> HiddenPieces:
+        """With room for all that can be hidden where all captions are long; whole words may exceed it by a few."""
+        rows, length = wanted_RL.shape
+        low, high = self._ratio(mode)
+        most = low + (high - low) * (rows + 1) / (2 * rows)  # in the mean over the rows: see _even
+        room = min(1.0, most) * rows * (length - 1) + rows / 2  # each row is rounded
+        return HiddenPieces.at(wanted_RL, room=min(math.ceil(room), rows * (length - 1)))
+
+    def _ratio(self, mode: Mode) -> tuple[float, float]:
+        """Between which shares of its pieces are hidden of a row."""
+        match mode:
+            case Mode.JOINT:
+                return self.config.text_ratio
+            case Mode.TEXT_ONLY:
+                return self.config.lone_text_ratio
+            case Mode.IMAGE_HIDDEN:
+                return self.config.seen_text_ratio
+            case Mode.TEXT_HIDDEN | Mode.IMAGE_ONLY:
+                return 1.0, 1.0
+
+    def _some(self, real_RL: Tensor, begins_RL: Tensor, ratio: tuple[float, float], *, at_least: int) -> Tensor:
+        """Hide a share of each row's pieces, drawn evenly from `ratio`."""
+        wanted_R = self._even(len(real_RL), *ratio) * real_RL[:, 1:].sum(dim=1)
         if self.config.whole_words:
-            hidden_RL = hide_words(
-                real_RL, begins_RL, wanted_R, at_least=at_least, budget=budget, generator=self.generator
-            )
-        else:
-            hidden_RL = hide_pieces(real_RL, wanted_R, at_least=at_least, generator=self.generator)
-        return hidden_RL, budget
+            return hide_words(real_RL, begins_RL, wanted_R, at_least=at_least, generator=self.generator)
+        return hide_pieces(real_RL, wanted_R, at_least=at_least, generator=self.generator)
+
+    def _even(self, rows: int, low: float, high: float) -> Tensor:
+        """Each number is as likely as any other, but together they are spread out: each step hides about as much."""
+        place_R = torch.randperm(rows, generator=self.generator) + torch.rand(rows, generator=self.generator)
+        return low + (high - low) * place_R / rows
 
     def _image(self, mode: Mode, rows: int) -> tuple[Tensor | None, Tensor | None]:
         order_RN = torch.rand(rows, self.patches, generator=self.generator).argsort(dim=1)

@@ -40,7 +40,7 @@ def _mode_pass(plan: ModePlan, wanted: Sequence[Goal]) -> Pass:
         text=0 if plan.hidden_RL is None else plan.hidden_RL.shape[1],
         image=plan.shown_RK is not None,
         shown=0 if plan.shown_RK is None else plan.shown_RK.shape[1],
-        pieces=plan.text_budget if Rebuilt.PIECES in rebuilt else 0,
+        pieces=len(plan.pieces.slots_H) / len(plan.rows_R) if plan.pieces and Rebuilt.PIECES in rebuilt else 0,
         bag=Rebuilt.BAG in rebuilt,
         rebuilt=hidden if Rebuilt.PATCHES in rebuilt else 0,
     )

@@ -3,10 +3,36 @@
 Slot 0 is [CLS] and is never hidden, nor is padding. Knows nothing of modes or images.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 PADDING, CLS = 2.0, 3.0  # instead of noise, which is below 1: what is ranked by it comes last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenPieces:
+    """Where the pieces to be guessed stand: they alone reach the vocabulary's head, which is wide."""
+
+    slots_H: Tensor  # row * L + slot
+    rows_H: Tensor  # in the mode
+    counted_H: Tensor  # bool; False at the padding that makes them as many in every batch
+
+    @classmethod
+    def at(cls, wanted_RL: Tensor, *, room: int) -> "HiddenPieces":
+        """The first `room` of those where `wanted_RL` is True."""
+        found = wanted_RL.flatten().nonzero().squeeze(1)[:room]
+        slots_H = functional.pad(found, (0, room - len(found)))
+        return cls(slots_H=slots_H, rows_H=slots_H // wanted_RL.shape[1], counted_H=torch.arange(room) < len(found))
+
+    def to(self, device: torch.device) -> "HiddenPieces":
+        return HiddenPieces(
+            slots_H=self.slots_H.to(device, non_blocking=True),
+            rows_H=self.rows_H.to(device, non_blocking=True),
+            counted_H=self.counted_H.to(device, non_blocking=True),
+        )
 
 
 def hide_pieces(real_RL: Tensor, wanted_R: Tensor, *, at_least: int, generator: torch.Generator) -> Tensor:
@@ -18,13 +44,13 @@ def hide_pieces(real_RL: Tensor, wanted_R: Tensor, *, at_least: int, generator: 
 
 
 def hide_words(
-    real_RL: Tensor, begins_RL: Tensor, wanted_R: Tensor, *, at_least: int, budget: int, generator: torch.Generator
+    real_RL: Tensor, begins_RL: Tensor, wanted_R: Tensor, *, at_least: int, generator: torch.Generator
 ) -> Tensor:
     """hidden_RL: whole words in random order, until as many pieces are hidden as is nearest to `wanted_R`.
 
     A piece of a hidden word cannot be guessed from the word's other pieces (whole-word masking: BERT's release of
     May 2019; for ViLT, arXiv:2102.03334, section 3.3). Of the words that are tried, the first is hidden where
-    `at_least` is above 0, however long it is; none that would make more than `budget` hidden pieces.
+    `at_least` is above 0, however long it is.
     """
     noise_RL = torch.rand(real_RL.shape, generator=generator)
     counted_RL = real_RL.clone()
@@ -39,7 +65,7 @@ def hide_words(
     nearer_RL = before_RL + size_RL / 2 <= wanted_R[:, None]  # with the word than without it
     if at_least:
         nearer_RL |= before_RL == 0
-    return nearer_RL & (before_RL + size_RL <= budget) & counted_RL
+    return nearer_RL & counted_RL
 
 
 def _last(noise_RL: Tensor, real_RL: Tensor) -> Tensor:
