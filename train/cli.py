@@ -50,6 +50,7 @@ def pretrain_command(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; else a new one in runs/.")] = None,
     config: ConfigName = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
+    step: Annotated[int | None, typer.Option(help="With --resume: go back to the checkpoint of this step.")] = None,
     overrides: Overrides = None,
     show_config: ShowConfig = False,
 ) -> None:
@@ -60,12 +61,16 @@ def pretrain_command(
     changes, sets = overrides or [], shards or []
     if resume and config is not None:
         raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
-    settings = resumed_settings(out, changes) if resume else load(TrainConfig, config or DEFAULT_CONFIG, changes)
+    if step is not None and not resume:
+        raise RequestError("--step chooses the checkpoint to go on from: give --resume with it.")
+    settings = (
+        resumed_settings(out, changes, step=step) if resume else load(TrainConfig, config or DEFAULT_CONFIG, changes)
+    )
     if show_config:
         typer.echo(dump(settings), nl=False)
         return
     _pretrain(
-        lambda: resume_request(sets, out, changes) if resume else new_request(sets, out, settings),
+        lambda: resume_request(sets, out, changes, step=step) if resume else new_request(sets, out, settings),
         settings,
         context.obj,
     )

@@ -64,6 +64,18 @@ def checkpoint_of(path: Path) -> Path:
     raise RunFolderError(f"{path} holds neither a run nor a checkpoint: give the folder of a run of 'train pretrain'.")
 
 
+def checkpoint_of_step(run: Path, step: int) -> Path:
+    """The checkpoint that `run` has kept of `step`."""
+    kept = {int(path.name.removeprefix("step-")): path for path in (run / CHECKPOINTS).glob("step-*")}
+    if step not in kept:
+        steps = ", ".join(map(str, sorted(kept))) or "none"
+        raise RunFolderError(
+            f"{run} has no checkpoint of step {step}, but of: {steps}. "
+            "trainer.keep and trainer.keep_every say which are kept."
+        )
+    return kept[step]
+
+
 def _has_checkpoint(run: Path) -> bool:
     return (run / CHECKPOINTS / LATEST_NAME).is_file()
 

@@ -258,3 +258,12 @@ def test_a_half_written_line_of_metrics_is_dropped_on_resume(uninterrupted: Path
         file.write('{"step": 13, "loss/to')
     pretrain(resume_request([], run, []), QUIET)
     assert losses(run) == losses(uninterrupted)
+
+
+def test_a_run_may_go_back_to_an_earlier_checkpoint(uninterrupted: Path, shards: Path, tmp_path: Path) -> None:
+    run = tmp_path / "back"
+    pretrain(new_request([shards], run, settings("trainer.keep_every=4", "trainer.keep=1")), QUIET)
+    pretrain(resume_request([], run, [], step=4), QUIET)
+    assert losses(run) == losses(uninterrupted)
+    with pytest.raises(RunFolderError, match=r"has no checkpoint of step 5, but of: 4, 8, 12\."):
+        resume_request([], run, [], step=5)

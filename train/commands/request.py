@@ -40,10 +40,12 @@ def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainCon
     return Request(sources=sources, run=run, config=config, resumed=None)
 
 
-def resume_request(shards: Sequence[str | Path], out: Path | None, overrides: list[str]) -> Request:
-    """Go on with a run where its last checkpoint stands, with its own settings and `overrides`."""
+def resume_request(
+    shards: Sequence[str | Path], out: Path | None, overrides: list[str], *, step: int | None = None
+) -> Request:
+    """Go on with a run from its last checkpoint, or that of `step`, with its own settings and `overrides`."""
     run = _run_to_resume(out)
-    checkpoint = Checkpoint.open(runs.checkpoint_of(run))
+    checkpoint = _checkpoint_to_resume(run, step)
     config = _resumed_settings(checkpoint, overrides)
     sources = _opened(shards, run) if shards else trained_on(checkpoint, cache=cache_beside(run))
     _refuse_others(sources, checkpoint, run)
@@ -69,9 +71,13 @@ def _refuse_others(sources: Sequence[Source], checkpoint: Checkpoint, run: Path)
             )
 
 
-def resumed_settings(out: Path | None, overrides: list[str]) -> TrainConfig:
+def resumed_settings(out: Path | None, overrides: list[str], *, step: int | None = None) -> TrainConfig:
     """The settings with which a run would go on."""
-    return _resumed_settings(Checkpoint.open(runs.checkpoint_of(_run_to_resume(out))), overrides)
+    return _resumed_settings(_checkpoint_to_resume(_run_to_resume(out), step), overrides)
+
+
+def _checkpoint_to_resume(run: Path, step: int | None) -> Checkpoint:
+    return Checkpoint.open(runs.checkpoint_of(run) if step is None else runs.checkpoint_of_step(run, step))
 
 
 def rows_of(config: TrainConfig, place: Place) -> int:
