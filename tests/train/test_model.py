@@ -10,6 +10,7 @@ from configs.loading import load
 from tests.train.small import SMALL_SETTINGS, small_model
 from train.batch import Batch
 from train.commands.objective import make_objective
+from train.commands.request import Rows
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
 from train.models.embeddings import ImageInput, TextInput, patchify, shown_patches, whole_image
@@ -92,7 +93,10 @@ def test_what_an_encoding_is_does_not_hang_on_the_rest_of_its_batch(model: Vilt,
 
 def gradients(config: TrainConfig, tokenizer: Tokenizer, batch: Batch) -> dict[str, torch.Tensor]:
     """Of all that is learnt, by a model with some dropout."""
-    model, objective = small_model(config, tokenizer), make_objective(config, tokenizer, rows=len(batch.keys))
+    model, objective = (
+        small_model(config, tokenizer),
+        make_objective(config, tokenizer, Rows(pairs=batch.pairs, texts=0, images=0)),
+    )
     torch.manual_seed(0)
     drawn = objective.draw(batch, torch.Generator().manual_seed(0))
     torch.autograd.backward(objective(model, batch, drawn).total)

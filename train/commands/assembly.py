@@ -71,7 +71,9 @@ def restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
 
 def subject_of(config: TrainConfig, tokenizer: Tokenizer) -> Subject:
     """What evaluation tasks may know of a model trained with `config`."""
-    return Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows=config.data.batch_size))
+    return Subject(
+        tokenizer=tokenizer, learnt=learnt(config.objective, rows=config.data.batch_size // config.trainer.accumulate)
+    )
 
 
 def chosen_device(name: str, place: Place = ALONE) -> torch.device:

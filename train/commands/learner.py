@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from train.checkpoint import Checkpoint
 from train.commands.assembly import make_model
 from train.commands.objective import make_objective
-from train.commands.request import Request, pair_rows
+from train.commands.request import Request, rows_by_kind
 from train.commands.starting import start
 from train.data.sets import captions_of
 from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
@@ -66,9 +66,9 @@ def restored_learner(request: Request, checkpoint: Checkpoint, company: Company,
 
 def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Company) -> Learner:
     config = request.config
-    rows = pair_rows(request, company.place)
-    objective = make_objective(config, tokenizer, rows=rows)
-    for parameter in untaught(model, config.objective, rows=rows).values():
+    rows = rows_by_kind(request, company.place)
+    objective = make_objective(config, tokenizer, rows)
+    for parameter in untaught(model, config.objective, rows=rows.pairs, lone=rows.lone).values():
         parameter.requires_grad_(False)  # DDP waits for the gradients of all that are not frozen
     if config.trainer.compile:
         _compile_blocks(model)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.loading import Config, load
+from shards.sample import Kind
 from train import runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import cache_beside, settings_of, trained_on
@@ -14,6 +15,7 @@ from train.data.sets import require_samples
 from train.data.source import Source, open_source
 from train.distributed import Place
 from train.errors import RequestError, RunFolderError
+from train.objectives.masks import Lone
 
 DEFAULT_SHARDS = Path("data/shards")
 # What the weights and the place in the data hang on: to change it would break a run, or be without effect.
@@ -92,14 +94,31 @@ def rows_of(config: TrainConfig, place: Place) -> int:
     return rows
 
 
-def pair_rows(request: Request, place: Place) -> int:
-    """Rows with both image and text in a micro batch of one process, at least."""
-    data = request.config.data
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Of a micro batch in one process, at least: where they cannot be dealt evenly, some have one more."""
+
+    pairs: int
+    texts: int  # without an image
+    images: int  # without a text
+
+    @property
+    def lone(self) -> Lone:
+        return self.texts, self.images
+
+
+def rows_by_kind(request: Request, place: Place) -> Rows:
+    """Raises RequestError or DataError where a step's rows cannot be dealt out."""
+    data, at_once = request.config.data, rows_of(request.config, place)
     names = [source.name for source in request.sources]
     samples = [source.samples("train") for source in request.sources]
     counts = rows_of_sets(names, samples, data.weights, data.batch_size)
-    pairs = sum(count for source, count in zip(request.sources, counts, strict=True) if source.kind == "pairs")
-    return pairs * rows_of(request.config, place) // data.batch_size
+
+    def of_kind(kind: Kind) -> int:
+        rows = sum(count for source, count in zip(request.sources, counts, strict=True) if source.kind == kind)
+        return rows * at_once // data.batch_size
+
+    return Rows(pairs=of_kind("pairs"), texts=of_kind("texts"), images=of_kind("images"))
 
 
 def _run_to_resume(out: Path | None) -> Path:

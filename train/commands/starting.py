@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from train import runs
-from train.checkpoint import Checkpoint
+from train.checkpoint import EMA_NAME, MODEL_NAME, Checkpoint
 from train.commands.assembly import settings_of
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
@@ -12,7 +12,7 @@ from train.models.initialise import start_from_vit
 from train.models.initialise_own import refuse_other_geometry, start_from_own
 from train.models.initialise_text import start_from_bert
 from train.models.vilt import Vilt
-from train.models.weights import HUB_FILE, read_weights
+from train.models.weights import read_weights
 
 
 def start(model: Vilt, config: TrainConfig, tokenizer: Tokenizer) -> None:
@@ -44,7 +44,10 @@ def _start_from_run(model: Vilt, config: TrainConfig, tokenizer: Tokenizer) -> N
             f"{source} has another vocabulary than this model, so its word embeddings would mean other words. "
             f"Set tokenizer.source={checkpoint.folder / 'tokenizer'}."
         )
-    start_from_own(model, source, read_weights(checkpoint.folder / HUB_FILE))
+    weights = read_weights(checkpoint.folder / MODEL_NAME)
+    if (checkpoint.folder / EMA_NAME).is_file():
+        weights |= read_weights(checkpoint.folder / EMA_NAME)  # the mean is what the run is used by
+    start_from_own(model, source, weights)
 
 
 def _pieces(tokenizer: Tokenizer) -> tuple[dict[str, int], tuple[int, ...]]:
