@@ -78,3 +78,37 @@ def test_what_is_not_a_jpeg_is_refused(damage: bytes) -> None:
 def test_a_torn_jpeg_is_refused(flag: bytes) -> None:
     with pytest.raises(DataError, match="cannot be decoded"):
         evaluation_pixels(flag[: len(flag) // 2], CROP)
+
+
+def test_what_libjpeg_turbo_does_not_take_is_decoded_all_the_same() -> None:
+    picture = Image.fromarray(np.full((48, 64, 3), (204, 102, 51), np.uint8))
+    for kind, mode in (("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("WEBP", "RGB"), ("JPEG", "CMYK")):
+        stored = io.BytesIO()
+        picture.convert(mode).save(stored, kind)
+        pixels = evaluation_pixels(stored.getvalue(), CROP).astype(int)
+        assert np.abs(pixels - (204, 102, 51)).max() < 12, (kind, mode)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 1), (1, 500), (33, 31), (500, 3)])
+@pytest.mark.parametrize("fit", ["crop", "squeeze"])
+def test_pictures_of_any_shape_fill_the_square(size: tuple[int, int], fit: str) -> None:
+    config = DataConfig.model_validate({"image_size": 32, "fit": fit, "augment": {"shift": 0.4}})
+    stored = jpeg(np.full((size[1], size[0], 3), 150, np.uint8))
+    for seed in range(20):
+        assert np.abs(training_pixels(stored, config, seed=(seed,)).astype(int) - 150).max() < 4
+
+
+def test_a_picture_that_claims_too_many_pixels_is_not_decoded() -> None:
+    stored = bytearray(jpeg(np.zeros((16, 16, 3), np.uint8)))
+    header = stored.index(b"\xff\xc0")
+    stored[header + 5 : header + 9] = b"\x23\x28\x23\x28"  # height and width
+    with pytest.raises(DataError, match="9000x9000 pixels is over the limit"):
+        evaluation_pixels(bytes(stored), CROP)
+
+
+def test_draws_are_even() -> None:
+    config = DataConfig(image_size=32, augment=AugmentConfig(brightness=0.5))
+    grey = jpeg(np.full((40, 40, 3), 100, np.uint8))
+    levels = [training_pixels(grey, config, seed=(7, 1, ordinal)).mean() for ordinal in range(300)]
+    assert 50 <= min(levels) < 55 < 145 < max(levels) <= 150
+    assert abs(float(np.mean(levels)) - 100) < 5
