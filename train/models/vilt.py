@@ -64,8 +64,8 @@ class Vilt(nn.Module):
         self.blocks.recompute = self.decoder.blocks.recompute = config.recompute
         self.image_projection = Projection(width=width, shared=config.shared_width)
         self.text_projection = Projection(width=width, shared=config.shared_width)
-        # Of the similarities; CLIP's start. One number in a row, for FSDP2 cuts nothing that has no rows.
         self.matching_head = MatchingHead(width=width)
+        # Of the similarities; CLIP's start. One number in a row, for FSDP2 cuts nothing that has no rows.
         self.log_scale = nn.Parameter(torch.tensor([math.log(1 / 0.07)]))
 
     def reset_weights(self, generator: torch.Generator) -> None:
