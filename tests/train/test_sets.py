@@ -135,11 +135,13 @@ def test_a_pattern_that_finds_nothing_is_an_error(tmp_path: Path) -> None:
         open_source(f"{tmp_path}/*.tar")
 
 
-def test_links_among_the_members_lead_nowhere(tars: Path) -> None:
-    """The index is of regular files only; tests/shards/test_reader.py has the many ways to lead astray."""
-    (tars / "cc-00000.tar").write_bytes(b"\0" * 5000 + b"1")
+def test_a_torn_tar_is_named_or_left_out(tars: Path, caplog: pytest.LogCaptureFixture) -> None:
+    torn = tars / "cc-00000.tar"
+    torn.write_bytes(torn.read_bytes()[:3000])
     with pytest.raises(CorruptShard, match=r"cc-00000\.tar"):
         open_source(f"{tars}/cc-*.tar")
+    assert open_source(f"{tars}/cc-*.tar", skip=True).samples("train") == 15
+    assert "cc-00000.tar is torn" in caplog.text
 
 
 # Mixtures

@@ -35,14 +35,15 @@ class Source:
         return sum(shard.samples for shard in self.of_split(split))
 
 
-def open_source(text: str, *, cache: Path | None = None) -> Source:
+def open_source(text: str, *, cache: Path | None = None, skip: bool = False) -> Source:
     """The set that `text` names. Raises ShardsError, or DataError where a pattern finds nothing to learn from.
 
-    Of tars without a manifest the headers are read, once if there is a `cache` folder to note them in.
+    Of tars without a manifest the headers are read, once if there is a `cache` folder to note them in; those that are
+    torn end it, or with `skip` are left out.
     """
     store, path = store_of(text)
     if is_pattern(path):
-        found = count_tars(store, path, cache=cache)
+        found = count_tars(store, path, cache=cache, skip=skip)
         return Source(
             name=text,
             kind=found.kind,

@@ -2,8 +2,9 @@
 
     Position -> groups not yet passed -> the ordinals asked for -> their bytes, in order
 
-A group wholly before the position is not opened, what nobody here asked for is not read from a local disk, and no
-more than one group's wanted bytes are in memory. Knows neither pixels nor tokens.
+A group wholly before the position is not opened, and what nobody here asked for is not read from a local disk. In
+memory are no more than a window of samples, or one group's wanted ones of an object store. Knows neither pixels nor
+tokens.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from train.data.fetch import GroupReader
 from train.data.order import Group, Position
 from train.data.source import Source
 from train.errors import DataError
+
+WINDOW = 1024  # samples that are read at once from a local disk, in the order in which they lie there
 
 
 class Order(Protocol):
@@ -69,6 +72,11 @@ class _Opened:
 
     def reads(self, epoch: int, numbers: NDArray[np.int64]) -> Iterator[Read]:
         """Those of the group's samples that are `numbers` in its order."""
+        window = WINDOW if self._source.store.near else len(numbers)  # a far shard is copied once, not once a window
+        for start in range(0, len(numbers), window):
+            yield from self._window(epoch, numbers[start : start + window])
+
+    def _window(self, epoch: int, numbers: NDArray[np.int64]) -> Iterator[Read]:
         found = self._read(self._places[numbers])
         for number, place in zip(numbers.tolist(), self._places[numbers].tolist(), strict=True):
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.errors import CorruptShard
 from shards.index import TarIndex
 from shards.manifest import ShardEntry
 from shards.sample import Kind
@@ -53,10 +54,13 @@ def is_pattern(path: str) -> bool:
     return path.endswith(".tar") or any(sign in path for sign in "*?[{")
 
 
-def count_tars(store: Store, pattern: str, *, cache: Path | None) -> Tars:
-    """The tars that `pattern` names, all of them of split `train`. Raises DataError when they hold nothing."""
+def count_tars(store: Store, pattern: str, *, cache: Path | None, skip: bool = False) -> Tars:
+    """The tars that `pattern` names, all of them of split `train`. Raises DataError when they hold nothing.
+
+    One that is torn or missing is a CorruptShard, or with `skip` counted as empty.
+    """
     names = [*_expanded(store, pattern)]
-    counts = _counted(store, names, cache)
+    counts = _counted(store, names, cache, skip=skip)
     kind = _kind([*counts.values()])
     if kind is None:
         raise DataError(f"{store.path(pattern)} holds no samples: {len(names)} tars have neither pictures nor texts.")
@@ -95,19 +99,28 @@ def _expanded(store: Store, pattern: str) -> Iterator[str]:
         raise DataError(f"No tar is found by {store.path(pattern)}: give a folder with a manifest, or another pattern.")
 
 
-def _counted(store: Store, names: list[str], cache: Path | None) -> dict[str, _Count]:
+def _counted(store: Store, names: list[str], cache: Path | None, *, skip: bool) -> dict[str, _Count]:
     noted, counts = _noted(cache), {}
     for number, name in enumerate(names):
-        version = store.version(name)
-        count = noted.get(store.path(name))
-        if count is None or count.version != version:
-            count = _count(Indexes(store=store, cache=cache).of(name), version)
-            if number and number % _EVERY == 0:
-                logger.info("%d of %d tars counted", number, len(names))
-        counts[name] = count
+        try:
+            counts[name] = _of_tar(store, name, cache, noted)
+        except CorruptShard as error:
+            if not skip:
+                raise
+            logger.warning("%s It is left out (data.corrupt=skip).", error)
+            counts[name] = _Count(version="", bytes=0, pairs=0, images=0, texts=0, all=0)
+        if number and number % _EVERY == 0:
+            logger.info("%d of %d tars counted", number, len(names))
     if cache is not None:
-        _note(cache, noted | {store.path(name): count for name, count in counts.items()})
+        _note(cache, noted | {store.path(name): count for name, count in counts.items() if count.version})
     return counts
+
+
+def _of_tar(store: Store, name: str, cache: Path | None, noted: dict[str, _Count]) -> _Count:
+    version, count = store.version(name), noted.get(store.path(name))
+    if count is not None and count.version == version:
+        return count
+    return _count(Indexes(store=store, cache=cache).of(name), version)
 
 
 def _count(index: TarIndex, version: str) -> _Count:
