@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.train.small import SMALL_SETTINGS
 from train.checkpoint import Checkpoint
+from train.commands.pretrain import pretrain
 from train.commands.request import resume_request
 from train.metrics import read_metrics
 from train.runs import checkpoint_of
@@ -31,9 +33,9 @@ DIE_AT_STEP_6 = (
 )
 
 
-def train(*words: str, settings: Sequence[str] = (), program: Path | None = None, world: int = 2) -> int:
+def train(*words: str, settings: Sequence[str] = (), program: Path | None = None) -> int:
     started = [str(program)] if program else ["-m", "train"]
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", str(world)]
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += [*started, "pretrain", *words]
     command += [word for setting in settings for word in ("--set", setting)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -77,7 +79,7 @@ def test_a_run_goes_on_with_another_number_of_processes(uninterrupted: Path, tmp
     run = tmp_path / "elastic"
     shutil.copytree(uninterrupted, run)
     (run / "checkpoints" / "latest").write_text("step-00000004\n")
-    assert train("--resume", "--out", str(run), settings=["trainer.parallel=fsdp"], world=1) == 0
+    pretrain(resume_request([], run, []), Console(quiet=True))
     ends = [json.loads((checkpoint_of(each) / "state.json").read_text()) for each in (run, uninterrupted)]
     assert ends[0]["sets"] == ends[1]["sets"]
     assert losses(run)[:4] == losses(uninterrupted)[:4]
@@ -85,6 +87,7 @@ def test_a_run_goes_on_with_another_number_of_processes(uninterrupted: Path, tmp
     assert alone == pytest.approx(together, rel=0.2)  # other rows are hidden, of the same samples
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_after_one_step(shards: Path, tmp_path: Path) -> None:
     run, program = tmp_path / "stopped", tmp_path / "stop.py"
     program.write_text(
@@ -95,6 +98,7 @@ def test_a_signal_to_one_process_stops_all_after_one_step(shards: Path, tmp_path
     assert request.resumed is not None and request.resumed.state.step == 6
 
 
+@pytest.mark.slow
 def test_a_wrong_request_ends_all_processes(tmp_path: Path) -> None:
     assert train("--shards", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run")) != 0
     assert not (tmp_path / "run").exists()
