@@ -42,7 +42,7 @@ def open_source(text: str, *, cache: Path | None = None, skip: bool = False) -> 
     torn end it, or with `skip` are left out.
     """
     store, path = store_of(text)
-    if is_pattern(path):
+    if is_pattern(path) and not (store.near and Path(path).is_dir()):
         found = count_tars(store, path, cache=cache, skip=skip)
         return Source(
             name=text,

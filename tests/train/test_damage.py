@@ -1,0 +1,103 @@
+"""Sets that are damaged: what ends the training, what stands in for what, and what is told."""
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from shards.errors import CorruptShard, ShardsError
+from shards.manifest import Manifest
+from train.batch import Batch
+from train.config import TrainConfig
+from train.data.collate import Collate
+from train.data.config import DataConfig
+from train.data.loader import load
+from train.data.order import Position
+from train.data.sets import captions_of, evaluation, training
+from train.data.source import Source, open_source
+from train.data.tokenizer import Tokenizer
+from train.distributed import ALONE, Place
+from train.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
+
+
+def batches(
+    source: Source,
+    collate: Collate,
+    count: int,
+    *,
+    start: Position | None = None,
+    place: Place = ALONE,
+    workers: int = 0,
+    corrupt: str = "skip",
+) -> list[Batch]:
+    data = DataConfig.model_validate({"batch_size": 8, "shards_per_group": 3, "corrupt": corrupt})
+    reading = training([source], data, seed=3, positions=[start or Position()], place=place)
+    return [*islice(load(reading, collate, workers=workers), count)]
+
+
+def keys_of(made: list[Batch]) -> list[str]:
+    return [key for batch in made for key in batch.keys]
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, shards: Path, manifest: Manifest) -> Source:
+    """The training scenes: one shard torn, one missing, and one picture of another broken."""
+    names = [shard.name for shard in manifest.of_split("train")]
+    for name in names:
+        (tmp_path / name).write_bytes((shards / name).read_bytes())
+    (tmp_path / "manifest.json").write_bytes((shards / "manifest.json").read_bytes())
+    torn = tmp_path / names[0]
+    torn.write_bytes(torn.read_bytes()[:20000])
+    (tmp_path / names[3]).unlink()
+    whole = bytearray((tmp_path / names[1]).read_bytes())
+    start = whole.index(b"\xff\xd8\xff")
+    whole[start : start + 3] = b"no!"
+    (tmp_path / names[1]).write_bytes(whole)
+    return open_source(str(tmp_path))
+
+
+def test_what_is_damaged_ends_the_training_with_its_name(damaged: Source, collate: Collate) -> None:
+    with pytest.raises((ShardsError, DataError), match=r"train-0000\d\.tar|Sample 00001\d{4}"):
+        batches(damaged, collate, 6, corrupt="raise")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_others_stand_in_for_what_is_damaged(
+    damaged: Source, collate: Collate, caplog: pytest.LogCaptureFixture, workers: int
+) -> None:
+    made = batches(damaged, collate, 12, workers=workers)
+    assert all(len(batch.keys) == 8 for batch in made)
+    keys = keys_of(made)
+    assert not {key for key in keys if key.startswith(("00000", "00003"))}
+    assert len(set(keys)) == 48 - 20 - 1
+    for name in ("train-00000.tar", "train-00003.tar", "Sample 00001"):
+        assert sum(name in line for line in caplog.messages) == 1
+    assert "21 so far" in caplog.text
+    assert [batch.after for batch in made][5] == (Position(epoch=1),)
+
+
+def test_stand_ins_are_the_same_for_any_number_of_processes_and_after_a_stop(damaged: Source, collate: Collate) -> None:
+    whole = batches(damaged, collate, 6)
+    again = batches(damaged, collate, 4, start=whole[1].after[0], workers=2)
+    assert keys_of(again) == keys_of(whole[2:])
+    assert all((a.images_BCSS == b.images_BCSS).all() for a, b in zip(again, whole[2:], strict=True))
+    ranks = [batches(damaged, collate, 6, place=Place(rank=rank, world=4)) for rank in range(4)]
+    for step, wanted in enumerate(whole):
+        assert Counter(keys_of([made[step] for made in ranks])) == Counter(wanted.keys)
+
+
+def test_an_evaluation_never_lets_others_stand_in(damaged: Source, collate: Collate) -> None:
+    with pytest.raises(CorruptShard):
+        [*load(evaluation(damaged, "train", rows=8), collate, workers=0)]
+
+
+def test_captions_of_what_is_damaged_are_an_error_or_left_out(damaged: Source) -> None:
+    with pytest.raises(CorruptShard):
+        [*captions_of([damaged])]
+    assert len([*captions_of([damaged], skip=True)]) == 28
