@@ -175,3 +175,13 @@ def test_the_log_tells_speed_memory_and_arithmetic(shards: Path, tmp_path: Path)
     )
     assert all(line[name] > 0 for name in figures)
     assert 0 <= line["data_wait_share"] < 1
+
+
+@pytest.mark.slow
+def test_compiled_blocks_learn_what_plain_ones_learn(shards: Path, tmp_path: Path) -> None:
+    plain, compiled = tmp_path / "plain", tmp_path / "compiled"
+    one_mode = ("trainer.steps=4", "objective.alternate=off", "objective.contrastive.weight=0")
+    pretrain(new_request([shards], plain, settings(*one_mode)), QUIET)
+    pretrain(new_request([shards], compiled, settings(*one_mode, "trainer.compile=true")), QUIET)
+    found, wanted = ([line["loss/total"] for line in read_metrics(run)] for run in (compiled, plain))
+    assert found == pytest.approx(wanted, rel=1e-5)
