@@ -46,6 +46,6 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in _TENSORS})
 
-    def pinned(self) -> "Batch":
-        """In memory from which a GPU can copy while the CPU goes on."""
+    def pin_memory(self) -> "Batch":
+        """In memory from which a GPU can copy while the CPU goes on; the DataLoader asks for it by this name."""
         return replace(self, **{name: getattr(self, name).pin_memory() for name in _TENSORS})

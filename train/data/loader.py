@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Literal
 
@@ -137,6 +137,7 @@ def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch
         _Batches(reading, collate),
         batch_size=None,
         num_workers=min(workers, cores),
+        pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),
         worker_init_fn=_settle,
     )
@@ -154,6 +155,9 @@ class _Made:
 
     batch: Batch | Exception
     met: tuple[Damage, ...]
+
+    def pin_memory(self) -> "_Made":
+        return self if isinstance(self.batch, Exception) else replace(self, batch=self.batch.pin_memory())
 
 
 class _Batches(IterableDataset[_Made]):
