@@ -138,7 +138,7 @@ def _ratio(ours: list[float], others: list[list[float]]) -> float | None:
     """To the best of the others, round by round, as what else the machine does changes from round to round."""
     if not others:
         return None
-    best = [max(rivals) for rivals in zip(*others, strict=True)]
+    best: list[float] = [max(rivals) for rivals in zip(*others, strict=True)]
     return statistics.median(speed / rival for speed, rival in zip(ours, best, strict=True))
 
 
