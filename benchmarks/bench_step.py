@@ -71,7 +71,7 @@ def main() -> None:
         return
     candidates = [make() for make in makers(options, device).values()]
     seconds = _interleaved(candidates, rounds=options.rounds, steps=options.steps, device=device)
-    memory = {name: _memory_alone(name) for name in makers(options, device)}
+    memory = {name: _memory_alone(name, options) for name in makers(options, device)}
     figures = _figures(candidates, seconds, memory, options.rows, device)
     _show(candidates, figures, options, device)
     if options.json:
@@ -249,9 +249,9 @@ def _settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _memory_alone(name: str) -> int:
+def _memory_alone(name: str, options: argparse.Namespace) -> int:
     """Peak bytes of a process that takes one step and nothing else."""
-    words = [word for word in sys.argv[1:] if not word.startswith("--json")]
+    words = [f"--{each}={getattr(options, each)}" for each in ("size", "rows", "threads")]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.bench_step", *words, "--only", name],
         check=True,
