@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from configs.loading import load
 from train.batch import Batch
+from train.commands.learner import compile_blocks
 from train.config import TrainConfig
 from train.cost import flops_per_step
 from train.data.order import Position
@@ -125,8 +126,7 @@ def our_step(name: str, options: argparse.Namespace, device: torch.device, setti
     model.reset_weights(torch.Generator().manual_seed(0))
     model.to(device)
     if options.compile:
-        for block in (*model.blocks, *model.decoder.blocks):
-            block.compile(dynamic=False)
+        compile_blocks(model)
     objective = Pretraining(config.objective, mask_token=MASK, patches=model.patches)
     stepper = Stepper(
         Learning(model, objective), make_optimizer(model, config.optim), clip=1.0, bf16=device.type == "cuda"

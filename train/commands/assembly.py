@@ -42,14 +42,14 @@ def settings_of(checkpoint: Checkpoint) -> TrainConfig:
         raise CheckpointError(f"{checkpoint.folder} has settings that this version cannot use: {error}") from None
 
 
-def trained_on(checkpoint: Checkpoint, *, cache: Path) -> tuple[Source, ...]:
+def trained_on(checkpoint: Checkpoint, *, cache: Path, skip: bool = False) -> tuple[Source, ...]:
     """The sets it was trained on. Raises DataError when one is no longer where it was."""
-    return tuple(_found_again(each.path, cache) for each in checkpoint.state.sets)
+    return tuple(_found_again(each.path, cache, skip) for each in checkpoint.state.sets)
 
 
-def _found_again(path: str, cache: Path) -> Source:
+def _found_again(path: str, cache: Path, skip: bool) -> Source:
     try:
-        return open_source(path, cache=cache)
+        return open_source(path, cache=cache, skip=skip)
     except NotAShardSet:
         raise DataError(
             f"The set it was trained on is no longer in {path}: say with --shards where it is now."

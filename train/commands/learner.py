@@ -71,7 +71,7 @@ def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Com
     for parameter in untaught(model, config.objective, rows=rows.pairs, lone=rows.lone).values():
         parameter.requires_grad_(False)  # DDP waits for the gradients of all that are not frozen
     if config.trainer.compile:
-        _compile_blocks(model)
+        compile_blocks(model)
     bf16 = config.trainer.precision == "bf16"
     learning = Learning(model, objective)
     called = spread(learning, model, company.place, parallel=config.trainer.parallel, bf16=bf16)
@@ -85,7 +85,7 @@ def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Com
     )
 
 
-def _compile_blocks(model: Vilt) -> None:
+def compile_blocks(model: Vilt) -> None:
     """Block by block: quick to compile, as all blocks share their code, and FSDP2 may cut between them."""
     torch._dynamo.config.recompile_limit = SHAPES
     for block in (*model.blocks, *model.decoder.blocks):

@@ -36,7 +36,7 @@ def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainCon
     """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked."""
     run = out or runs.next_free_run()
     runs.refuse_taken(run)
-    sources = _opened(shards or [DEFAULT_SHARDS], run)
+    sources = _opened(shards or [DEFAULT_SHARDS], run, config)
     for source in sources:
         require_samples(source, "train")
     return Request(sources=sources, run=run, config=config, resumed=None)
@@ -49,13 +49,18 @@ def resume_request(
     run = _run_to_resume(out)
     checkpoint = _checkpoint_to_resume(run, step)
     config = _resumed_settings(checkpoint, overrides)
-    sources = _opened(shards, run) if shards else trained_on(checkpoint, cache=cache_beside(run))
+    sources = (
+        _opened(shards, run, config)
+        if shards
+        else trained_on(checkpoint, cache=cache_beside(run), skip=config.data.corrupt == "skip")
+    )
     _refuse_others(sources, checkpoint, run)
     return Request(sources=sources, run=run, config=config, resumed=checkpoint)
 
 
-def _opened(shards: Sequence[str | Path], run: Path) -> tuple[Source, ...]:
-    return tuple(open_source(str(each), cache=cache_beside(run)) for each in shards)
+def _opened(shards: Sequence[str | Path], run: Path, config: TrainConfig) -> tuple[Source, ...]:
+    skip = config.data.corrupt == "skip"
+    return tuple(open_source(str(each), cache=cache_beside(run), skip=skip) for each in shards)
 
 
 def _refuse_others(sources: Sequence[Source], checkpoint: Checkpoint, run: Path) -> None:
