@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.makers.drawing import COLOURS, SHAPES
 from tests.train.scenes import write_scenes
 from tests.train.test_cli import exit_code
 from train.batch import Batch
@@ -83,7 +84,7 @@ def held_out(place: Path, trained: Trained) -> Batch:
 
 @torch.no_grad()
 def guessed(trained: Trained, batch: Batch, images_BCSS: Tensor | None) -> float:
-    """Share of hidden words that are guessed, half of all words being hidden."""
+    """Share of hidden colours and shapes that are guessed, half of all words being hidden."""
     model, hidden_BL = trained.model, batch.real_BL.clone()
     hidden_BL[:, 0] = False
     hidden_BL &= torch.rand(hidden_BL.shape, generator=torch.Generator().manual_seed(0)) < 0.5
@@ -92,7 +93,9 @@ def guessed(trained: Trained, batch: Batch, images_BCSS: Tensor | None) -> float
     encoded = model.encode(TextInput(tokens_RL=tokens_BL, real_RL=batch.real_BL), image)
     assert encoded.text_RLD is not None
     right_BL = model.token_logits(encoded.text_RLD).argmax(dim=-1) == batch.tokens_BL
-    return right_BL[hidden_BL].float().mean().item()
+    told = trained.tokenizer.encode([" ".join([*COLOURS, *SHAPES])], 64)
+    shown_BL = hidden_BL & torch.isin(batch.tokens_BL, told.tokens_BL[told.begins_BL])
+    return right_BL[shown_BL].float().mean().item()
 
 
 @torch.no_grad()
