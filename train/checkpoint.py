@@ -120,6 +120,8 @@ class Checkpoint:
             if name in entries_of:  # else no loss has reached it yet
                 entries = _fitting(entries_of.pop(name), parameter, f"{path}: {name}")
                 state[number] = {entry: cut_like(tensor, parameter) for entry, tensor in entries.items()}
+        for name in {name for name, _ in model.named_parameters()} & entries_of.keys():
+            del entries_of[name]  # no longer learnt by the settings it goes on with
         if entries_of:
             raise CheckpointError(f"{path} is of another model: it has {min(entries_of)}, which this model has not.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

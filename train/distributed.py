@@ -89,11 +89,6 @@ class Company:
         torch.distributed.all_reduce(values, group=self._group)
         return values / self.place.world
 
-    def wait(self) -> None:
-        """Go on when all are here."""
-        if self._group is not None:
-            torch.distributed.barrier(group=self._group)
-
     def from_first(self, make: Callable[[], T]) -> T:
         """What `make` gives in the first process, handed to all; if it fails there, the others leave in silence."""
         if self._group is None:

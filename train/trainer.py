@@ -197,13 +197,17 @@ class Trainer:
         self._pace = Pace(parts.machine)
 
     def _save(self, state: TrainState) -> None:
-        parts, first = self._parts, self._parts.company.place.first
+        parts = self._parts
         _check_weights(parts.model, state.step)
-        if first or is_cut(parts.called):
+        weights: Weights | None = None
+        if parts.company.place.first or is_cut(parts.called):
             weights = Weights.gathered(parts.model, parts.optimizer, parts.ema)
-            if first:
-                parts.writer.save(weights, state)
-        parts.company.wait()
+
+        def save() -> None:
+            assert weights is not None
+            parts.writer.save(weights, state)
+
+        parts.company.from_first(save)
 
 
 def _due(step: int, every: int, *, last: bool) -> bool:

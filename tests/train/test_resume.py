@@ -267,3 +267,13 @@ def test_a_run_may_go_back_to_an_earlier_checkpoint(uninterrupted: Path, shards:
     assert losses(run) == losses(uninterrupted)
     with pytest.raises(RunFolderError, match=r"has no checkpoint of step 5, but of: 4, 8, 12\."):
         resume_request([], run, [], step=5)
+
+
+def test_what_is_learnt_may_change_on_the_way(shards: Path, tmp_path: Path) -> None:
+    """Heads that no term reaches any more are frozen, and others begin to learn."""
+    run = tmp_path / "run"
+    pretrain(new_request([shards], run, settings("trainer.steps=4", "objective.contrastive.weight=0")), QUIET)
+    without = ["trainer.steps=6", "objective.alternate=off", "objective.contrastive.weight=1"]
+    pretrain(resume_request([], run, without), QUIET)
+    pretrain(resume_request([], run, ["trainer.steps=8", "objective.alternate=both"]), QUIET)
+    assert [step for step, *_ in losses(run)] == [*range(1, 9)]
