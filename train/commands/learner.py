@@ -1,6 +1,8 @@
 """What `train pretrain` trains: a model with what it learns, spread over the processes, and its optimizer."""
 
 import logging
+import os
+import shutil
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +19,7 @@ from train.data.sets import captions_of
 from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
 from train.distributed import Company
 from train.ema import Ema
+from train.errors import RequestError
 from train.models.vilt import Vilt
 from train.objectives.base import Objective
 from train.objectives.config import untaught
@@ -86,7 +89,16 @@ def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Com
 
 
 def compile_blocks(model: Vilt) -> None:
-    """Block by block: quick to compile, as all blocks share their code, and FSDP2 may cut between them."""
+    """Block by block: quick to compile, as all blocks share their code, and FSDP2 may cut between them.
+
+    Raises RequestError on a CPU without a C++ compiler.
+    """
+    on_gpu = next(model.parameters()).is_cuda
+    if not (on_gpu or any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))):
+        raise RequestError(
+            "trainer.compile=true needs a C++ compiler on a machine without a GPU, and there is neither g++ nor clang++ "
+            "here: install one, or leave the setting out."
+        )
     torch._dynamo.config.recompile_limit = SHAPES
     for block in (*model.blocks, *model.decoder.blocks):
         block.compile(dynamic=False)
