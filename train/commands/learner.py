@@ -96,8 +96,8 @@ def compile_blocks(model: Vilt) -> None:
     on_gpu = next(model.parameters()).is_cuda
     if not (on_gpu or any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))):
         raise RequestError(
-            "trainer.compile=true needs a C++ compiler on a machine without a GPU, and there is neither g++ nor clang++ "
-            "here: install one, or leave the setting out."
+            "trainer.compile=true needs a C++ compiler where there is no GPU, and neither g++ nor clang++ is here: "
+            "install one, or leave the setting out."
         )
     torch._dynamo.config.recompile_limit = SHAPES
     for block in (*model.blocks, *model.decoder.blocks):
