@@ -82,10 +82,10 @@ def _number(field: bytes, where: str) -> int:
     """A size, in octal digits or, with the first bit set, as a binary number."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:])
-    try:
-        return int(field.strip(b" \0") or b"0", 8)
-    except ValueError:
-        raise CorruptShard(f"{where} holds a member whose size is not a number.") from None
+    digits = field.strip(b" \0") or b"0"
+    if not digits.isdigit() or b"8" in digits or b"9" in digits:  # int() would take a sign
+        raise CorruptShard(f"{where} holds a member whose size is not a number.")
+    return int(digits, 8)
 
 
 def _name(header: bytes) -> str:

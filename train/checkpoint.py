@@ -10,6 +10,7 @@ Tensors are whole, however many processes trained them.
 import dataclasses
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from train.course import Course
 from train.data.order import BEGINNING, Position
 from train.data.tokenizer import Tokenizer
 from train.ema import Ema
-from train.errors import CheckpointError
+from train.errors import CannotSave, CheckpointError
 from train.optim import trained_parameters
 from train.parallel import cut_like, whole_tensors
 from train.schedule import Plateau
@@ -163,10 +164,30 @@ class Writer:
 
     def save(self, weights: Weights, state: TrainState) -> Path:
         final = self.folder / f"step-{state.step:08d}"
-        partial = self.folder / f".{final.name}.partial"
-        for stale in (partial, final):
-            if stale.exists():
-                shutil.rmtree(stale)
+        partial, stale = (self.folder / f".{final.name}.{what}" for what in ("partial", "stale"))
+        for left in (partial, stale):
+            if left.exists():
+                shutil.rmtree(left)
+        try:
+            self._write(partial, weights, state)
+        except (OSError, SafetensorError) as error:
+            raise CannotSave(
+                f"The checkpoint of step {state.step} cannot be written to {self.folder}: {error}."
+            ) from None
+        if final.exists():
+            final.rename(stale)
+        partial.rename(final)
+        _flush_entry(self.folder)
+        self.point_at(final)
+        shutil.rmtree(stale, ignore_errors=True)
+        self._forget_old(state.step)
+        return final
+
+    def point_at(self, checkpoint: Path) -> None:
+        """Make it the one that a run goes on from."""
+        _point_at(self.folder / LATEST_NAME, checkpoint.name)
+
+    def _write(self, partial: Path, weights: Weights, state: TrainState) -> None:
         partial.mkdir(parents=True)
         save_file(weights.model, partial / MODEL_NAME)
         save_file(weights.optimizer, partial / "optimizer.safetensors")
@@ -177,21 +198,21 @@ class Writer:
         text = json.dumps(dataclasses.asdict(state), indent=1)
         (partial / STATE_NAME).write_text(text + "\n", encoding="utf-8")
         _flush(partial)
-        partial.rename(final)
-        _flush_entry(self.folder)
-        _point_at(self.folder / LATEST_NAME, final.name)
-        self._forget_old(final)
-        return final
 
-    def _forget_old(self, latest: Path) -> None:
-        """Later ones than `latest` there may be, of a run that was taken back to an earlier step."""
-        others = sorted(path for path in set(self.folder.glob("step-*")) - {latest} if not self._is_kept(path))
-        for old in others[: len(others) - (self.keep - 1)]:
-            shutil.rmtree(old)
+    def _forget_old(self, newest: int) -> None:
+        """Those of later steps are of before the run was taken back, and are left alone."""
+        ours = [step for step in checkpoints_in(self.folder) if step <= newest and not self._is_kept(step)]
+        for step in ours[: max(0, len(ours) - self.keep)]:
+            shutil.rmtree(checkpoints_in(self.folder)[step])
 
-    def _is_kept(self, path: Path) -> bool:
-        step = path.name.removeprefix("step-")
-        return bool(self.keep_every) and step.isdecimal() and int(step) % self.keep_every == 0
+    def _is_kept(self, step: int) -> bool:
+        return bool(self.keep_every) and step % self.keep_every == 0
+
+
+def checkpoints_in(folder: Path) -> dict[int, Path]:
+    """Step to checkpoint, in order; what a person has put beside them is not among them."""
+    named = {path: re.fullmatch(r"step-(\d{8,})", path.name) for path in sorted(folder.glob("step-*"))}
+    return {int(match[1]): path for path, match in named.items() if match}
 
 
 def latest_checkpoint(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+UNREST = 0.5  # share of its start by which the loss may rise without any reason to worry
 SMOOTHING = 0.9  # share of the old that the smoothed loss keeps from log line to log line
 
 
@@ -19,11 +20,13 @@ class Course:
         smooth = SMOOTHING * self.smooth + (1 - SMOOTHING) * loss
         return Course(first=self.first, smooth=smooth, lowest=min(self.lowest, smooth))
 
-    def diverged(self, *, times: float) -> bool:
-        """Whether the smoothed loss is above where it began and above `times` its lowest; `times` 0 is never.
+    def diverged(self, *, share: float) -> bool:
+        """Whether more than `share` of what the smoothed loss had fallen is lost again; a `share` of 0 is never.
 
-        Both, as a loss that has fallen to nearly nothing may well double, and the first steps go up and down.
+        A loss that has fallen to nearly nothing may thus double, and one that rises above its start has diverged as
+        soon as it is as far above as it had been below.
         """
-        if self.first is None or self.smooth is None or self.lowest is None or not times:
+        if self.first is None or self.smooth is None or self.lowest is None or not share:
             return False
-        return self.smooth > max(self.first, times * self.lowest)
+        fallen = self.first - self.lowest
+        return self.smooth - self.lowest > max(share * fallen, UNREST * self.first)

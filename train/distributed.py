@@ -61,10 +61,8 @@ def joined(place: Place, device: torch.device) -> Iterator["Company"]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Company(place, torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
-    finally:
-        torch.distributed.destroy_process_group()
+    yield Company(place, torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
+    torch.distributed.destroy_process_group()  # after a good end only: else it would wait for the others
 
 
 class Company:

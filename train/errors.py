@@ -8,6 +8,7 @@ TrainError
 │   ├── DataError           a shard set that has nothing to learn from, or an image that cannot be decoded
 │   ├── TokenizerError      no tokenizer of that name, or one that cannot serve
 │   └── InitialisationError weights to start from that are missing or of another shape
+├── CannotSave              the disk does not take a checkpoint: exit code 1
 ├── Diverged                the loss is no longer a number: exit code 1
 └── ExportError             an exported model answers otherwise than the trained one: exit code 1
 """
@@ -43,6 +44,10 @@ class TokenizerError(RequestError):
 
 class InitialisationError(RequestError):
     """The weights to start from are missing or of another shape."""
+
+
+class CannotSave(TrainError):
+    """A checkpoint cannot be written: exit code 1, the ones before it are kept."""
 
 
 class Diverged(TrainError):

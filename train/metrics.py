@@ -133,6 +133,14 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
 def _whole_lines(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]  # a killed process may have left half a line
-    return [json.loads(line) for line in whole.splitlines()]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]  # a killed process may have left half a line, a power cut worse
+    return [values for line in whole.splitlines() if (values := _line(line)) is not None]
+
+
+def _line(line: str) -> dict[str, float] | None:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) and "step" in values else None

@@ -31,10 +31,10 @@ def spread(learning: nn.Module, model: Vilt, place: Place, *, parallel: Parallel
     device = next(learning.parameters()).device
     if parallel == "ddp":
         ours = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(learning, device_ids=ours, gradient_as_bucket_view=True)
+        return DistributedDataParallel(learning, device_ids=ours, gradient_as_bucket_view=True, broadcast_buffers=False)
     mesh = init_device_mesh(device.type, (place.world,))
     # The blocks' matrix products round to bf16 under autocast anyway: gathering in bf16 halves what travels.
-    gathered = torch.bfloat16 if bf16 else None
+    gathered = torch.bfloat16 if bf16 and device.type == "cuda" else None
     rounded = MixedPrecisionPolicy(param_dtype=gathered, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for block in (*model.blocks, *model.decoder.blocks):
         fully_shard(block, mesh=mesh, mp_policy=rounded)

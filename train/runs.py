@@ -9,7 +9,7 @@ import platform
 import re
 from pathlib import Path
 
-from train.checkpoint import LATEST_NAME, STATE_NAME, latest_checkpoint
+from train.checkpoint import LATEST_NAME, STATE_NAME, checkpoints_in, latest_checkpoint
 from train.errors import RunFolderError
 from train.metrics import METRICS_NAME
 
@@ -66,7 +66,7 @@ def checkpoint_of(path: Path) -> Path:
 
 def checkpoint_of_step(run: Path, step: int) -> Path:
     """The checkpoint that `run` has kept of `step`."""
-    kept = {int(path.name.removeprefix("step-")): path for path in (run / CHECKPOINTS).glob("step-*")}
+    kept = checkpoints_in(run / CHECKPOINTS)
     if step not in kept:
         steps = ", ".join(map(str, sorted(kept))) or "none"
         raise RunFolderError(

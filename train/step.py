@@ -44,6 +44,11 @@ class Micro:
     seed: int  # of what chance decides inside the model
 
 
+def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
+    """In it matrix products are in bf16 where that is wanted."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
 def chance(seed: int, *, step: int, micro: int, rank: int) -> int:
     """A seed for all that chance decides in one micro batch of one process, so that nothing need be remembered."""
     named = hashlib.blake2b(f"{seed}/{step}/{micro}/{rank}".encode(), digest_size=8).digest()
@@ -56,7 +61,21 @@ class Learnt:
 
     values: dict[str, Tensor]  # means over the micro batches
     gradient_norm: Tensor  # before clipping
-    skipped: Tensor  # steps in a row that were passed over, this one the last; 0 if it was not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skips:
+    """Steps that were passed over. Tensors on the model's device, which are not waited for."""
+
+    steps: Tensor
+    most_in_a_row: Tensor  # a row that is not over counts as far as it goes
+
+    @classmethod
+    def none(cls, device: torch.device) -> "Skips":
+        return cls(steps=torch.zeros((), device=device), most_in_a_row=torch.zeros((), device=device))
+
+    def and_one(self, broken: Tensor, in_a_row: Tensor) -> "Skips":
+        return Skips(steps=self.steps + broken, most_in_a_row=torch.maximum(self.most_in_a_row, in_a_row))
 
 
 class Stepper:
@@ -70,7 +89,8 @@ class Stepper:
         self._bf16 = bf16
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._device = self._parameters[0].device
-        self._skipped = torch.zeros((), device=self._device)
+        self._in_a_row = torch.zeros((), device=self._device)
+        self._skips = Skips.none(self._device)
 
     def take(self, micros: Iterable[Micro], *, count: int) -> Learnt:
         """One step of `count` micro batches, at the rate the optimizer has."""
@@ -82,14 +102,20 @@ class Stepper:
         self._optimizer.found_inf = broken  # type: ignore[attr-defined]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        self._skipped = (self._skipped + 1) * broken
+        self._in_a_row = (self._in_a_row + 1) * broken
+        self._skips = self._skips.and_one(broken, self._in_a_row)
         values = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
-        return Learnt(values=values, gradient_norm=norm, skipped=self._skipped)
+        return Learnt(values=values, gradient_norm=norm)
+
+    def skips(self) -> "Skips":
+        """Since it was last asked."""
+        found, self._skips = self._skips, Skips.none(self._device)
+        return found
 
     def _backward(self, micro: Micro, *, last: bool, count: int) -> dict[str, Tensor]:
         torch.manual_seed(micro.seed)  # dropout's
         with exchange(self._called, now=last):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            with autocast(self._device, bf16=self._bf16):
                 values: dict[str, Tensor] = self._called(micro.batch, micro.drawn)
             torch.autograd.backward(values[TOTAL] / count)
         return {name: value.detach() for name, value in values.items()}

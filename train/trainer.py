@@ -30,7 +30,7 @@ from train.objectives.base import Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
 from train.pace import Machine, Pace
 from train.parallel import Parallel, is_cut, whole, whole_weights
-from train.step import TOTAL, Learnt, Micro, Stepper, chance
+from train.step import TOTAL, Learnt, Micro, Stepper, autocast, chance
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ class TrainerConfig(Config):
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False  # torch.compile of the transformer's blocks: minutes at the start, faster steps
     parallel: Parallel = "ddp"  # several processes hold a copy each, or ("fsdp") a shard of one
-    accumulate: int = Field(1, ge=1)  # micro batches a step: less memory, the same batch
+    accumulate: int = Field(1, ge=1)  # micro batches a step: less memory; contrast and matching see only one at a time
     max_skips: int = Field(10, ge=1)  # steps in a row without a finite gradient that are borne
-    divergence: float = Field(3.0, ge=0)  # stop if the loss is above its start and this times its lowest; 0 never
+    divergence: float = Field(0.7, ge=0)  # stop if this share of what the loss had fallen is lost again; 0 never
     threads: int = Field(0, ge=0)  # of the CPU; 0 leaves torch's choice
 
 
@@ -153,22 +153,23 @@ class Trainer:
     def _log(self, state: TrainState, learnt: Learnt) -> TrainState:
         """The step's numbers to the sink; what the schedule and the watch over the loss make of them to the state."""
         parts = self._parts
-        found = torch.stack([*learnt.values.values(), learnt.gradient_norm, learnt.skipped]).double().cpu()
-        *means, norm, skipped = parts.company.mean(found).tolist()
-        values = dict(zip(learnt.values, means, strict=True))
-        values |= {NORM: norm, "skipped_in_a_row": skipped}
+        skips = self._stepper.skips()
+        found = torch.stack([*learnt.values.values(), learnt.gradient_norm, skips.steps, skips.most_in_a_row])
+        *means, norm, skipped, in_a_row = parts.company.mean(found.double().cpu()).tolist()
+        values = dict(zip(learnt.values, means, strict=True)) | {NORM: norm, "skipped_steps": skipped}
         values |= {"learning_rate": parts.optimizer.param_groups[0]["lr"] / parts.optimizer.param_groups[0]["lr_scale"]}
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         parts.sink.log(state.step, finite | self._pace.figures())
         self._pace = Pace(parts.machine)
         if skipped:
-            _refuse_broken(values, state.step, skipped=int(skipped), most=self._config.max_skips)
-            return state
-        return self._judged(state, values[TOTAL])
+            _tell_broken(values, state.step, skipped=int(skipped))
+            if in_a_row >= self._config.max_skips:
+                raise Diverged(f"{int(in_a_row)} steps in a row had no finite gradient by step {state.step}, {_GO_ON}")
+        return self._judged(state, values[TOTAL]) if math.isfinite(values[TOTAL]) else state
 
     def _judged(self, state: TrainState, loss: float) -> TrainState:
         course = state.course.after(loss)
-        if course.diverged(times=self._config.divergence):
+        if course.diverged(share=self._config.divergence):
             raise Diverged(
                 f"The loss has risen from {course.lowest:.3g} to {course.smooth:.3g} by step {state.step}, {_GO_ON}"
             )
@@ -190,6 +191,7 @@ class Trainer:
             if parts.ema is not None:
                 stack.enter_context(parts.ema.applied())
             stack.enter_context(whole_weights(parts.called))
+            stack.enter_context(autocast(self._device, bf16=config.precision == "bf16"))
             if evaluate is not None:
                 parts.sink.log(step, evaluate())
             if sheet is not None:
@@ -214,13 +216,10 @@ def _due(step: int, every: int, *, last: bool) -> bool:
     return bool(every) and (last or step % every == 0)
 
 
-def _refuse_broken(values: Mapping[str, float], step: int, *, skipped: int, most: int) -> None:
-    """Warn of steps that were passed over, or raise Diverged when they were too many in a row."""
+def _tell_broken(values: Mapping[str, float], step: int, *, skipped: int) -> None:
     terms = [name for name, value in values.items() if name not in (TOTAL, NORM) and not math.isfinite(value)]
-    broken = f"The loss {terms[0].removeprefix('loss/')}" if terms else "The gradient"
-    if skipped >= most:
-        raise Diverged(f"{broken} has not been a number for {skipped} steps in a row up to step {step}, {_GO_ON}")
-    logger.warning("%s is not a number: the last %d steps, up to step %d, were passed over.", broken, skipped, step)
+    which = f"the loss {terms[0].removeprefix('loss/')}" if terms else "the gradient"
+    logger.warning("Up to step %d, %d step(s) were passed over: %s was not a number.", step, skipped, which)
 
 
 def _check_weights(model: Vilt, step: int) -> None:

@@ -16,7 +16,7 @@ from train.course import Course
 from train.data.order import Position
 from train.data.tokenizer import Tokenizer
 from train.ema import Ema
-from train.errors import CheckpointError
+from train.errors import CannotSave, CheckpointError
 from train.models.vilt import Vilt
 from train.optim import make_optimizer
 from train.schedule import Plateau
@@ -80,12 +80,27 @@ def test_the_newest_are_kept_and_latest_names_the_last(writer: Writer, model: Vi
     assert latest_checkpoint(writer.folder).name == "step-00000030"
 
 
-def test_the_one_that_latest_names_is_never_forgotten(writer: Writer, model: Vilt, config: TrainConfig) -> None:
+def test_later_ones_are_left_alone_when_a_run_was_taken_back(writer: Writer, model: Vilt, config: TrainConfig) -> None:
     optimizer = make_optimizer(model, config.optim)
     for step in (10, 20, 5):  # the run was taken back to an earlier step
         writer.save(Weights.gathered(model, optimizer, None), state_at(step))
     assert latest_checkpoint(writer.folder).name == "step-00000005"
-    assert sorted(path.name for path in writer.folder.glob("step-*")) == ["step-00000005", "step-00000020"]
+    assert sorted(path.name[-2:] for path in writer.folder.glob("step-*")) == ["05", "10", "20"]
+
+
+def test_what_a_person_put_beside_checkpoints_is_left_alone(writer: Writer, model: Vilt, config: TrainConfig) -> None:
+    optimizer = make_optimizer(model, config.optim)
+    (writer.folder / "step-00000001-best").mkdir(parents=True)
+    for step in (1, 2, 3, 4):
+        writer.save(Weights.gathered(model, optimizer, None), state_at(step))
+    names = sorted(path.name for path in writer.folder.glob("step-*"))
+    assert names == ["step-00000001-best", "step-00000003", "step-00000004"]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told(writer: Writer, model: Vilt, config: TrainConfig) -> None:
+    writer.folder.write_text("not a folder")
+    with pytest.raises(CannotSave, match="The checkpoint of step 1 cannot be written"):
+        writer.save(Weights.gathered(model, make_optimizer(model, config.optim), None), state_at(1))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def _leave_settings(request: Request) -> None:
     request.run.mkdir(parents=True, exist_ok=True)
     (request.run / "config.yaml").write_text(dump(request.config), encoding="utf-8")
     runs.write_versions(request.run)
+    if request.resumed:
+        _writer(request, request.resumed.tokenizer).point_at(request.resumed.folder)  # it may not be the latest
 
 
 def _state(request: Request) -> TrainState:

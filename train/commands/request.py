@@ -101,7 +101,7 @@ def rows_of(config: TrainConfig, place: Place) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Of a micro batch in one process, at least: where they cannot be dealt evenly, some have one more."""
+    """Of each micro batch in each process."""
 
     pairs: int
     texts: int  # without an image
@@ -118,12 +118,23 @@ def rows_by_kind(request: Request, place: Place) -> Rows:
     names = [source.name for source in request.sources]
     samples = [source.samples("train") for source in request.sources]
     counts = rows_of_sets(names, samples, data.weights, data.batch_size)
+    _refuse_uneven(names, counts, seats=data.batch_size // at_once)
 
     def of_kind(kind: Kind) -> int:
         rows = sum(count for source, count in zip(request.sources, counts, strict=True) if source.kind == kind)
         return rows * at_once // data.batch_size
 
     return Rows(pairs=of_kind("pairs"), texts=of_kind("texts"), images=of_kind("images"))
+
+
+def _refuse_uneven(names: Sequence[str], counts: Sequence[int], *, seats: int) -> None:
+    """Processes compare their pairs with each other's, so all must have equally many of each set."""
+    if any(count % seats for count in counts):
+        found = ", ".join(f"{count} of {name}" for name, count in zip(names, counts, strict=True))
+        raise RequestError(
+            f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes: choose "
+            f"data.weights and data.batch_size so that each set has a multiple of {seats}."
+        )
 
 
 def _run_to_resume(out: Path | None) -> Path:

@@ -186,6 +186,6 @@ def _settle(_worker: int) -> None:
     Ctrl-C reaches every process of the terminal; the trainer finishes its step and saves, and needs us for that.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the trainer's handler, which a forked worker inherits
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it to all of a process's group, too
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are as many workers as cores are wanted
     gc.freeze()  # what the trainer has made is never ours to free, and looking through it copies its pages
