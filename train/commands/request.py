@@ -132,8 +132,8 @@ def _refuse_uneven(names: Sequence[str], counts: Sequence[int], *, seats: int) -
     if any(count % seats for count in counts):
         found = ", ".join(f"{count} of {name}" for name, count in zip(names, counts, strict=True))
         raise RequestError(
-            f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes: choose "
-            f"data.weights and data.batch_size so that each set has a multiple of {seats}."
+            f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes: "
+            f"choose data.weights and data.batch_size so that each set has a multiple of {seats}."
         )
 
 
