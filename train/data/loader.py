@@ -189,3 +189,5 @@ def _settle(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it to all of a process's group, too
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are as many workers as cores are wanted
     gc.freeze()  # what the trainer has made is never ours to free, and looking through it copies its pages
+    # A lock of the progress bar may have been held at the moment of the fork, and would be for ever.
+    logging.getLogger().handlers[:] = [logging.StreamHandler()]
