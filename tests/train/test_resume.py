@@ -274,6 +274,7 @@ def test_what_is_learnt_may_change_on_the_way(shards: Path, tmp_path: Path) -> N
     run = tmp_path / "run"
     pretrain(new_request([shards], run, settings("trainer.steps=4", "objective.contrastive.weight=0")), QUIET)
     without = ["trainer.steps=6", "objective.alternate=off", "objective.contrastive.weight=1"]
-    pretrain(resume_request([], run, without), QUIET)
+    state = pretrain(resume_request([], run, without), QUIET)
+    assert state.course.first == pytest.approx(read_metrics(run)[4]["loss/total"])  # another loss, judged anew
     pretrain(resume_request([], run, ["trainer.steps=8", "objective.alternate=both"]), QUIET)
     assert [step for step, *_ in losses(run)] == [*range(1, 9)]

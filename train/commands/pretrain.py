@@ -11,12 +11,13 @@ from configs.loading import dump
 from train import runs
 from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
-from train.commands.assembly import chosen_device
+from train.commands.assembly import chosen_device, settings_of
 from train.commands.learner import new_learner, restored_learner
 from train.commands.looks import drawing, scoring
 from train.commands.request import Request
 from train.config import TrainConfig
 from train.cost import flops_per_step
+from train.course import Course
 from train.data.collate import Collate
 from train.data.loader import load as load_batches
 from train.data.sets import training
@@ -26,6 +27,7 @@ from train.hardware import peak_flops
 from train.metrics import JsonLines, Pictures, Silent, Sink, Tee, TensorBoard
 from train.pace import Machine
 from train.progress import progress_sink
+from train.schedule import Plateau
 from train.trainer import Parts, Trainer
 from train.weights_and_biases import WeightsAndBiases
 
@@ -76,6 +78,10 @@ def _leave_settings(request: Request) -> None:
 def _state(request: Request) -> TrainState:
     if request.resumed:
         state = request.resumed.state
+        if settings_of(request.resumed).objective != request.config.objective:
+            # Another loss: what the old one had come to says nothing of it.
+            plateau = Plateau(reduced=state.plateau.reduced)
+            state = replace(state, course=Course(), plateau=plateau)
         named = zip(state.sets, request.sources, strict=True)
         return replace(state, sets=tuple(replace(each, path=source.name) for each, source in named))  # may have moved
     sets = tuple(SetState(path=source.name, digest=source.digest) for source in request.sources)
