@@ -94,16 +94,6 @@ class Steps:
         return code
 
 
-def _finished(command: Sequence[str]) -> int:
-    """Run a command to its end. Ctrl-C reaches it, too; what it saves before it leaves is waited for."""
-    with subprocess.Popen(command) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
-
-
 def main() -> int:
     console = Console(highlight=False)
     arguments = sys.argv[1:]
