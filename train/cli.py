@@ -15,7 +15,7 @@ from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, Sho
 from configs.loading import dump, load
 from shards.errors import ShardsError
 from train.commands.prepare_cli import app as prepare_app
-from train.errors import CannotSave, Diverged, ExportError, RequestError
+from train.errors import CannotSave, Diverged, ExportError, ProcessLost, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +173,7 @@ def main() -> None:
         app,
         extra="train",
         wrong_request=(RequestError, ShardsError),
-        failed=(CannotSave, Diverged, ExportError),
+        failed=(CannotSave, Diverged, ExportError, ProcessLost),
         interrupted="Interrupted. A run that has a checkpoint goes on from it with 'train pretrain --resume'; "
         "one that has none yet must be started again.",
     )

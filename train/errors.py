@@ -10,6 +10,7 @@ TrainError
 │   └── InitialisationError weights to start from that are missing or of another shape
 ├── CannotSave              the disk does not take a checkpoint: exit code 1
 ├── Diverged                the loss is no longer a number: exit code 1
+├── ProcessLost             one of the processes that read or train has died: exit code 1
 └── ExportError             an exported model answers otherwise than the trained one: exit code 1
 """
 
@@ -52,6 +53,10 @@ class CannotSave(TrainError):
 
 class Diverged(TrainError):
     """The loss is no longer a number."""
+
+
+class ProcessLost(TrainError):
+    """One of the processes that read data or train together has died."""
 
 
 class ExportError(TrainError):
