@@ -28,6 +28,7 @@ from train.data.mixture import Deal, deal
 from train.data.order import BEGINNING, Position
 from train.data.source import Source
 from train.data.stream import Order, Read, read_epoch
+from train.data.workers import delivered
 from train.distributed import ALONE, Place
 from train.errors import TrainError
 
@@ -142,7 +143,7 @@ def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch
         worker_init_fn=_settle,
     )
     damages = DamageLog()
-    for made in loader:
+    for made in delivered(loader):
         damages.tell(made.met)
         if isinstance(made.batch, Exception):
             raise made.batch
