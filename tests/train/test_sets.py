@@ -11,21 +11,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from shards.errors import CorruptShard, NotAShardSet, Unreachable
-from shards.sample import Sample
+from shards.errors import CorruptShard, NotAShardSet
+from shards.manifest import ShardEntry
+from shards.sample import Kind, Sample
+from shards.store import LocalStore
 from shards.writer import SetFacts, write_set
 from tests.train.foreign import pair, picture, write_tar
 from train.batch import Batch
+from train.commands.request import Request, rows_by_kind
 from train.config import TrainConfig
 from train.data.collate import Collate
 from train.data.config import DataConfig
 from train.data.loader import Reading, load
+from train.data.mixture import rows_of_sets
 from train.data.order import Position
 from train.data.sets import captions_of, training
 from train.data.source import Source, open_source
 from train.data.tokenizer import Tokenizer
 from train.distributed import Place
-from train.errors import DataError
+from train.errors import DataError, RequestError
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +268,81 @@ def test_weights_that_do_not_fit_the_sets_are_refused(mixed: list[Source]) -> No
         reading(mixed, settings(weights=(1.0, 2.0)))
     with pytest.raises(DataError, match="would have no row"):
         reading(mixed, settings(batch_size=4, weights=(100.0, 100.0, 1.0, 1.0)))
+
+
+def counted(*samples: int, kinds: tuple[Kind, ...]) -> list[Source]:
+    """Sets that have so many samples each; nobody reads them."""
+    sets = [ShardEntry(name="train-00000.tar", split="train", samples=count, bytes=1, sha256="") for count in samples]
+    store = LocalStore(root=Path("nowhere"))
+    return [
+        Source(name=f"{kind} {number}", kind=kind, store=store, shards=(one,), digest="", foreign=False, cache=None)
+        for number, (one, kind) in enumerate(zip(sets, kinds, strict=True))
+    ]
+
+
+MIXED: tuple[Kind, ...] = ("pairs", "texts", "images")
+
+
+@pytest.mark.parametrize(
+    ("sources", "weights", "rows", "expected"),
+    [
+        (counted(9, 9, kinds=("pairs", "pairs")), (0.7, 0.3), 256, [179, 77]),  # of one kind: as exact as can be
+        (counted(9, 9, kinds=("pairs", "texts")), (0.7, 0.3), 256, [176, 80]),
+        (counted(1_000_000, 200_000, 50_000, kinds=("pairs",) * 3), (), 1024, [819, 164, 41]),
+        (counted(1_000_000, 200_000, 50_000, kinds=MIXED), (), 1024, [816, 168, 40]),
+        (counted(9, 9, 9, kinds=("pairs", "texts", "pairs")), (3.0, 2.0, 1.0), 24, [12, 8, 4]),
+        (counted(9, 9, kinds=("pairs", "texts")), (0.7, 0.3), 4, [3, 1]),  # no rounding is near enough
+        (counted(9, 9, kinds=("pairs", "texts")), (0.5, 0.5), 3, [2, 1]),
+    ],
+)
+def test_rows_of_a_kind_are_rounded_by_a_tenth_at_most(
+    sources: list[Source], weights: tuple[float, ...], rows: int, expected: list[int]
+) -> None:
+    assert rows_of_sets(sources, weights, rows) == expected
+
+
+def request_of(sources: list[Source], tmp_path: Path, **values: object) -> Request:
+    config = TrainConfig(data=DataConfig.model_validate(values))
+    return Request(sources=(*sources,), run=tmp_path, config=config, resumed=None)
+
+
+def test_sets_of_one_kind_are_dealt_to_any_number_of_processes(tmp_path: Path) -> None:
+    request = request_of(counted(1_000_000, 200_000, 50_000, kinds=("pairs",) * 3), tmp_path, batch_size=1024)
+    assert rows_by_kind(request, Place(world=16)).pairs == 64
+    request = request_of(counted(9, 9, kinds=("pairs", "texts")), tmp_path, batch_size=256, weights=(0.7, 0.3))
+    rows = rows_by_kind(request, Place(world=16))
+    assert (rows.pairs, rows.texts, rows.images) == (11, 5, 0)
+
+
+def test_what_cannot_be_dealt_evenly_is_refused_with_what_would_do(tmp_path: Path) -> None:
+    sources = counted(1_000_000, 200_000, 50_000, kinds=MIXED)
+    with pytest.raises(RequestError, match=r"816 pairs, 168 texts, 40 images.* the 16 micro batches") as refusal:
+        rows_by_kind(request_of(sources, tmp_path, batch_size=1024), Place(world=16))
+    named = int(str(refusal.value).partition("data.batch_size=")[2].partition(",")[0])
+    assert named > 1024
+    rows_by_kind(request_of(sources, tmp_path, batch_size=named), Place(world=16))
+
+
+@pytest.mark.parametrize(("world", "accumulate"), [(2, 1), (3, 1), (3, 2)])
+def test_every_micro_batch_has_equally_many_rows_of_each_kind(
+    mixed: list[Source], collate: Collate, world: int, accumulate: int
+) -> None:
+    data = settings(batch_size=24, weights=(7.0, 6.0, 6.0, 5.0))
+    made = [
+        batch
+        for rank in range(world)
+        for batch in batches(
+            reading(mixed, data, place=Place(rank=rank, world=world), accumulate=accumulate), collate, 2 * accumulate
+        )
+    ]
+    seats = world * accumulate
+    assert {(batch.pairs, batch.lone_texts, batch.lone_images) for batch in made} == {
+        (12 // seats, 6 // seats, 6 // seats)
+    }
+
+
+def test_a_mixture_tells_the_rows_of_its_sets(mixed: list[Source], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        reading(mixed, settings(batch_size=16, weights=WEIGHTS))
+    (told,) = [line for line in caplog.messages if "Each step" in line]
+    assert f"6 of {mixed[0].name}, 2 of {mixed[1].name}" in told

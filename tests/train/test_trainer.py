@@ -208,10 +208,3 @@ def test_compiled_blocks_learn_what_plain_ones_learn(shards: Path, tmp_path: Pat
     pretrain(new_request([shards], compiled, settings(*one_mode, "trainer.compile=true")), QUIET)
     found, wanted = ([line["loss/total"] for line in read_metrics(run)] for run in (compiled, plain))
     assert found == pytest.approx(wanted, rel=1e-5)
-
-
-def test_sets_whose_rows_cannot_be_dealt_evenly_are_refused(shards: Path, tmp_path: Path) -> None:
-    write_scenes(tmp_path / "more", train=30)
-    uneven = settings("data.weights=[13, 3]", "trainer.accumulate=2")
-    with pytest.raises(RequestError, match=r"The rows of a step \(13 of .*, 3 of .*\) cannot be dealt evenly to the 2"):
-        pretrain(new_request([shards, tmp_path / "more"], tmp_path / "run", uneven), QUIET)

@@ -10,12 +10,13 @@ from train import runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import cache_beside, settings_of, trained_on
 from train.config import TrainConfig
-from train.data.mixture import rows_of_sets
+from train.data.config import DataConfig
+from train.data.mixture import ROW_ORDER, rows_of_kinds, rows_of_sets
 from train.data.sets import require_samples
 from train.data.source import Source, open_source
 from train.distributed import Place
-from train.errors import RequestError, RunFolderError
-from train.objectives.masks import Lone
+from train.errors import CheckpointError, RequestError, RunFolderError
+from train.rows import Rows
 
 DEFAULT_SHARDS = Path("data/shards")
 # What the weights and the place in the data hang on: to change it would break a run, or be without effect.
@@ -31,11 +32,21 @@ class Request:
     config: TrainConfig
     resumed: Checkpoint | None
 
+    @property
+    def steps_left(self) -> int:
+        done = self.resumed.state.step if self.resumed else 0
+        return max(0, self.config.trainer.steps - done)
 
-def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainConfig) -> Request:
-    """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked."""
+
+def new_request(
+    shards: Sequence[str | Path], out: Path | None, config: TrainConfig, *, again: bool = False
+) -> Request:
+    """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked.
+
+    With `again` its folder may hold what a run has left that was stopped before its first checkpoint.
+    """
     run = out or runs.next_free_run()
-    runs.refuse_taken(run)
+    runs.refuse_taken(run, again=again)
     sources = _opened(shards or [DEFAULT_SHARDS], run, config)
     for source in sources:
         require_samples(source, "train")
@@ -43,19 +54,27 @@ def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainCon
 
 
 def resume_request(
-    shards: Sequence[str | Path], out: Path | None, overrides: list[str], *, step: int | None = None
+    shards: Sequence[str | Path],
+    out: Path | None,
+    overrides: Sequence[str],
+    *,
+    config: str | None = None,
+    step: int | None = None,
 ) -> Request:
-    """Go on with a run from its last checkpoint, or that of `step`, with its own settings and `overrides`."""
+    """Go on with a run from its last checkpoint, or that of `step`.
+
+    Its settings are its own, or those of `config` where these differ in nothing that is fixed, with `overrides`.
+    """
     run = _run_to_resume(out)
     checkpoint = _checkpoint_to_resume(run, step)
-    config = _resumed_settings(checkpoint, overrides)
+    wanted = _resumed_settings(checkpoint, config, overrides)
     sources = (
-        _opened(shards, run, config)
+        _opened(shards, run, wanted)
         if shards
-        else trained_on(checkpoint, cache=cache_beside(run), skip=config.data.corrupt == "skip")
+        else trained_on(checkpoint, cache=cache_beside(run), skip=wanted.data.corrupt == "skip")
     )
     _refuse_others(sources, checkpoint, run)
-    return Request(sources=sources, run=run, config=config, resumed=checkpoint)
+    return Request(sources=sources, run=run, config=wanted, resumed=checkpoint)
 
 
 def _opened(shards: Sequence[str | Path], run: Path, config: TrainConfig) -> tuple[Source, ...]:
@@ -76,11 +95,18 @@ def _refuse_others(sources: Sequence[Source], checkpoint: Checkpoint, run: Path)
                 f"{run} was trained on another set than {source.name} now holds, so its place in the data means "
                 "nothing there: give the set it was trained on with --shards, or start a new run."
             )
+        if known.position.ordinal >= source.samples("train"):
+            raise CheckpointError(
+                f"{checkpoint.folder} says that {known.position.ordinal} samples of an epoch of {source.name} were "
+                f"read, which has {source.samples('train')}: it is damaged, so resume from another one."
+            )
 
 
-def resumed_settings(out: Path | None, overrides: list[str], *, step: int | None = None) -> TrainConfig:
+def resumed_settings(
+    out: Path | None, overrides: Sequence[str], *, config: str | None = None, step: int | None = None
+) -> TrainConfig:
     """The settings with which a run would go on."""
-    return _resumed_settings(_checkpoint_to_resume(_run_to_resume(out), step), overrides)
+    return _resumed_settings(_checkpoint_to_resume(_run_to_resume(out), step), config, overrides)
 
 
 def _checkpoint_to_resume(run: Path, step: int | None) -> Checkpoint:
@@ -99,42 +125,38 @@ def rows_of(config: TrainConfig, place: Place) -> int:
     return rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Of each micro batch in each process."""
-
-    pairs: int
-    texts: int  # without an image
-    images: int  # without a text
-
-    @property
-    def lone(self) -> Lone:
-        return self.texts, self.images
-
-
 def rows_by_kind(request: Request, place: Place) -> Rows:
     """Raises RequestError or DataError where a step's rows cannot be dealt out."""
     data, at_once = request.config.data, rows_of(request.config, place)
-    names = [source.name for source in request.sources]
-    samples = [source.samples("train") for source in request.sources]
-    counts = rows_of_sets(names, samples, data.weights, data.batch_size)
-    _refuse_uneven(names, counts, seats=data.batch_size // at_once)
-
-    def of_kind(kind: Kind) -> int:
-        rows = sum(count for source, count in zip(request.sources, counts, strict=True) if source.kind == kind)
-        return rows * at_once // data.batch_size
-
-    return Rows(pairs=of_kind("pairs"), texts=of_kind("texts"), images=of_kind("images"))
+    seats = data.batch_size // at_once
+    _refuse_uneven(request.sources, data, seats=seats)
+    rows = _rows_of_kinds(request.sources, data, data.batch_size)
+    pairs, texts, images = (rows[kind] // seats for kind in ROW_ORDER)
+    return Rows(pairs=pairs, texts=texts, images=images, processes=place.world)
 
 
-def _refuse_uneven(names: Sequence[str], counts: Sequence[int], *, seats: int) -> None:
-    """Processes compare their pairs with each other's, so all must have equally many of each set."""
-    if any(count % seats for count in counts):
-        found = ", ".join(f"{count} of {name}" for name, count in zip(names, counts, strict=True))
-        raise RequestError(
-            f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes: "
-            f"choose data.weights and data.batch_size so that each set has a multiple of {seats}."
-        )
+def _refuse_uneven(sources: Sequence[Source], data: DataConfig, *, seats: int) -> None:
+    """Processes compare their pairs with each other's, so all must have equally many rows of each kind."""
+    rows = _rows_of_kinds(sources, data, data.batch_size)
+    if not _uneven(rows, seats):
+        return
+    larger = range(data.batch_size + seats, 4 * data.batch_size + 1, seats)
+    would_do = next((size for size in larger if not _uneven(_rows_of_kinds(sources, data, size), seats)), None)
+    advice = f"set data.batch_size={would_do}" if would_do else "bring data.weights nearer to each other"
+    found = ", ".join(f"{count} {kind}" for kind, count in rows.items() if count)
+    raise RequestError(
+        f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes, and to "
+        f"round them so would change a share by more than a tenth: {advice}, or take fewer processes or "
+        "a smaller trainer.accumulate."
+    )
+
+
+def _rows_of_kinds(sources: Sequence[Source], data: DataConfig, batch_size: int) -> dict[Kind, int]:
+    return rows_of_kinds(sources, rows_of_sets(sources, data.weights, batch_size))
+
+
+def _uneven(rows: dict[Kind, int], seats: int) -> bool:
+    return any(count % seats for count in rows.values())
 
 
 def _run_to_resume(out: Path | None) -> Path:
@@ -147,16 +169,16 @@ def _run_to_resume(out: Path | None) -> Path:
     return run
 
 
-def _resumed_settings(checkpoint: Checkpoint, overrides: list[str]) -> TrainConfig:
+def _resumed_settings(checkpoint: Checkpoint, config: str | None, overrides: Sequence[str]) -> TrainConfig:
     stored = settings_of(checkpoint)
-    wanted = load(TrainConfig, checkpoint.settings, overrides)
+    wanted = load(TrainConfig, config or checkpoint.settings, overrides)
     # What is computed again in the backward pass shapes nothing.
     fixed = stored.model_copy(update={"model": stored.model.model_copy(update={"recompute": wanted.model.recompute})})
     for name in FIXED:
         if _setting(fixed, name) != _setting(wanted, name):
             raise RequestError(
                 f"The setting {name} is fixed when a run starts, as its weights and its place in the data hang on it: "
-                "leave it out of --set, or start a new run."
+                "leave it out of --set and --config, or start a new run."
             )
     return wanted
 

@@ -24,7 +24,7 @@ from shards.errors import ShardsError
 from train.batch import Batch
 from train.data.collate import Collate
 from train.data.damage import Damage, DamageLog, OnDamage, refuse
-from train.data.mixture import Deal, deal
+from train.data.mixture import ROW_ORDER, Deal, deal
 from train.data.order import BEGINNING, Position
 from train.data.source import Source
 from train.data.stream import Order, Read, read_epoch
@@ -33,8 +33,6 @@ from train.distributed import ALONE, Place
 from train.errors import TrainError
 
 logger = logging.getLogger(__name__)
-
-ROW_ORDER = ("pairs", "texts", "images")  # of the rows of a batch, by the kind of their set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ class Reading:
         consumers = [
             _Consumer(one, dealt, at=seat, met=met) for one, dealt in zip(self.sets, self._deals(), strict=True)
         ]
-        by_kind = sorted(consumers, key=lambda each: ROW_ORDER.index(each.set.source.kind))
+        by_kind = [consumers[number] for number in self._by_kind()]
         for number in count(worker, workers):
             rows = [read for consumer in by_kind for read in consumer.rows(number)]
             if not rows:
@@ -73,7 +71,14 @@ class Reading:
             yield collate(rows, tuple(consumer.after(number) for consumer in consumers), met)
 
     def _deals(self) -> list[Deal]:
-        return deal([one.rows for one in self.sets], parts=self.accumulate, world=self.place.world)
+        """Of each set."""
+        order = self._by_kind()
+        dealt = deal([self.sets[number].rows for number in order], parts=self.accumulate, world=self.place.world)
+        return [one for _, one in sorted(zip(order, dealt, strict=True), key=lambda pair: pair[0])]
+
+    def _by_kind(self) -> list[int]:
+        """Numbers of the sets, those of one kind together."""
+        return sorted(range(len(self.sets)), key=lambda number: ROW_ORDER.index(self.sets[number].source.kind))
 
 
 class _Consumer:

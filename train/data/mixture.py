@@ -1,37 +1,75 @@
 """How many rows each set has in a step, and which process sees which of them in which micro batch.
 
-A step has so many rows of each set, always the same. All of them, a set after the other, are dealt to the micro
-batches in turn as cards are, and each set's share of a micro batch, a run of consecutive samples, to the processes.
-What a step reads thus depends on no number of processes.
+A step has so many rows of each set, always the same. All of them, a set after the other and those of one kind
+together, are dealt to the micro batches in turn as cards are, and each set's share of a micro batch, a run of
+consecutive samples, to the processes. What a step reads thus depends on no number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.sample import Kind
+from train.data.source import Source
 from train.errors import DataError
 from train.quotas import quotas
 
+ROW_ORDER: tuple[Kind, ...] = ("pairs", "texts", "images")  # of the rows of a batch, by the kind of their set
+TOLERANCE = 0.1  # relative: how far rounding may move a kind's share of the rows
 
-def rows_of_sets(names: Sequence[str], samples: Sequence[int], weights: Sequence[float], rows: int) -> list[int]:
+
+def rows_of_sets(sources: Sequence[Source], weights: Sequence[float], rows: int) -> list[int]:
     """Rows of each set in a step of `rows`. Without weights a set has as many as it has samples: all are seen equally.
 
+    All processes must have equally many rows of each kind, so a kind's rows are rounded to a multiple of the largest
+    divisor of `rows` that moves no kind's share by more than TOLERANCE. Sets of one kind share its rows exactly.
     Raises DataError when the numbers of sets and weights differ, or a set would have no row.
     """
-    if weights and len(weights) != len(names):
+    if weights and len(weights) != len(sources):
         raise DataError(
-            f"data.weights has {len(weights)} numbers for {len(names)} sets: give one for each --shards, in that order."
+            f"data.weights has {len(weights)} numbers for {len(sources)} sets: "
+            "give one for each --shards, in that order."
         )
-    wanted = [*(weights or samples)]
-    counts = quotas([weight / sum(wanted) for weight in wanted], rows)
-    for name, count in zip(names, counts, strict=True):
+    wanted = weights or [source.samples("train") for source in sources]
+    shares = [weight / sum(wanted) for weight in wanted]
+    kinds = [kind for kind in ROW_ORDER if any(source.kind == kind for source in sources)]
+    members = [[number for number, source in enumerate(sources) if source.kind == kind] for kind in kinds]
+    of_kinds = _rounded([sum(shares[number] for number in numbers) for numbers in members], rows)
+    counts = [0] * len(sources)
+    for numbers, of_kind in zip(members, of_kinds, strict=True):
+        whole = sum(shares[number] for number in numbers)
+        for number, count in zip(numbers, quotas([shares[each] / whole for each in numbers], of_kind), strict=True):
+            counts[number] = count
+    for source, count in zip(sources, counts, strict=True):
         if not count:
             raise DataError(
-                f"{name} would have no row in a step of data.batch_size={rows}: raise it, or its share in data.weights."
+                f"{source.name} would have no row in a step of data.batch_size={rows}: "
+                "raise it, or its share in data.weights."
             )
     return counts
+
+
+def rows_of_kinds(sources: Sequence[Source], counts: Sequence[int]) -> dict[Kind, int]:
+    """The rows of a step by kind; 0 for one that no set has."""
+    sets = [*zip(sources, counts, strict=True)]
+    return {kind: sum(count for source, count in sets if source.kind == kind) for kind in ROW_ORDER}
+
+
+def _rounded(shares: Sequence[float], rows: int) -> list[int]:
+    for bunch in _divisors(rows):
+        counts = [bunch * count for count in quotas(shares, rows // bunch)]
+        if all(
+            abs(count - share * rows) <= TOLERANCE * share * rows for count, share in zip(counts, shares, strict=True)
+        ):
+            return counts
+    return quotas(shares, rows)
+
+
+def _divisors(rows: int) -> Iterator[int]:
+    """The largest first."""
+    return (rows // parts for parts in range(1, rows + 1) if rows % parts == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +84,8 @@ class Deal:
 def deal(counts: Sequence[int], *, parts: int, world: int) -> list[Deal]:
     """For sets of so many rows a step, dealt to `parts` micro batches of `world` processes.
 
-    All micro batches of all processes have equally many rows if their number divides the sum.
+    All micro batches of all processes have equally many rows if their number divides the sum, and equally many of any
+    sets that stand together if it divides theirs and that of those before.
     """
     dealt, first_row, taken = [], 0, np.zeros(parts, np.int64)  # rows that earlier sets have in each micro batch
     for count in counts:

@@ -1,5 +1,6 @@
 """Readings of sets, as training, evaluation and the tokenizer want them."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from train.data.collate import caption_of
@@ -11,6 +12,8 @@ from train.data.order import Position, ShuffledOrder, StoredOrder
 from train.data.source import Source
 from train.distributed import ALONE, Place
 from train.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 
 def training(
@@ -29,8 +32,10 @@ def training(
     """
     for source in sources:
         require_samples(source, "train")
-    names, samples = [source.name for source in sources], [source.samples("train") for source in sources]
-    rows = rows_of_sets(names, samples, config.weights, config.batch_size)
+    rows = rows_of_sets(sources, config.weights, config.batch_size)
+    if len(sources) > 1:
+        told = ", ".join(f"{count} of {source.name}" for source, count in zip(sources, rows, strict=True))
+        logger.info("Each step reads %d rows: %s.", config.batch_size, told)
     sets = tuple(
         SetReading(
             source=source,
