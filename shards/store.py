@@ -77,6 +77,11 @@ def store_of(text: str) -> tuple[Store, str]:
     return RemoteStore(protocol=protocol, root=""), rest.strip("/")
 
 
+def is_remote(text: str) -> bool:
+    """Whether `text` names what would be connected to. Raises NotAShardSet for what is not opened here."""
+    return isinstance(store_of(text)[0], RemoteStore)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStore:
     """A folder; an empty `root` takes names as paths."""

@@ -37,6 +37,7 @@ class Batch:
     after: tuple[Position, ...]  # where reading goes on, in each of the sets that are read
     lone_texts: int = 0  # rows
     lone_images: int = 0  # rows
+    replaced: int = 0  # rows whose own sample could not be used: another's is in its place
 
     @property
     def pairs(self) -> int:

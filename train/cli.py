@@ -18,13 +18,9 @@ from train.commands.prepare_cli import app as prepare_app
 from train.errors import CannotSave, Diverged, ExportError, ProcessLost, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from train.checkpoint import TrainState
+    from train.commands.asked import Asked
     from train.commands.request import Request
-    from train.config import TrainConfig
-
-DEFAULT_CONFIG = "tiny"
 
 app = typer.Typer(
     help="Pre-train a vision-and-language transformer on shards, and evaluate it.",
@@ -34,6 +30,11 @@ app = typer.Typer(
 )
 
 app.add_typer(prepare_app, name="prepare")
+
+RESUME = (
+    "Go on with the run in --out, or with the newest. An --out that holds no checkpoint yet is started, so that a job "
+    "may be stopped and run again by the same words."
+)
 
 Sets = Annotated[
     list[str] | None,
@@ -49,52 +50,48 @@ def pretrain_command(
     shards: Sets = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder; else a new one in runs/.")] = None,
     config: ConfigName = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the newest.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
     step: Annotated[int | None, typer.Option(help="With --resume: go back to the checkpoint of this step.")] = None,
     overrides: Overrides = None,
     show_config: ShowConfig = False,
 ) -> None:
     """Learn from a set's train split by hiding words and patches and rebuilding them."""
-    from train.commands.request import new_request, resume_request, resumed_settings
-    from train.config import TrainConfig
+    from train.commands.asked import Asked
 
-    changes, sets = overrides or [], shards or []
-    if resume and config is not None:
-        raise RequestError("A resumed run keeps its own settings: leave out --config; --set changes single ones.")
-    if step is not None and not resume:
-        raise RequestError("--step chooses the checkpoint to go on from: give --resume with it.")
-    settings = (
-        resumed_settings(out, changes, step=step) if resume else load(TrainConfig, config or DEFAULT_CONFIG, changes)
-    )
+    asked = Asked(shards=shards or (), out=out, config=config, changes=overrides or (), resume=resume, step=step)
     if show_config:
-        typer.echo(dump(settings), nl=False)
+        typer.echo(dump(asked.settings()), nl=False)
         return
-    _pretrain(
-        lambda: resume_request(sets, out, changes, step=step) if resume else new_request(sets, out, settings),
-        settings,
-        context.obj,
-    )
+    _pretrain(asked, context.obj)
 
 
-def _pretrain(make_request: "Callable[[], Request]", settings: "TrainConfig", console: Console) -> None:
+def _pretrain(asked: "Asked", console: Console) -> None:
     from train.commands import pretrain
-    from train.commands.assembly import chosen_device
     from train.distributed import joined, place_from_environment
 
     place = place_from_environment()
     if not place.first:
         logging.getLogger("train").setLevel(logging.ERROR)  # the first says it for all
-    with joined(place, chosen_device(settings.trainer.device, place)) as company:
-        request = company.from_first(make_request)  # one process looks for a free folder, not all
-        state = pretrain.pretrain(request, console, company)
-    if place.first:
+        logging.getLogger("train.data.damage").setLevel(logging.WARNING)  # but each reads other samples
+    with joined(place) as company:
+        request = company.from_first(asked.request)  # one process looks for a free folder, not all
+        state = pretrain.pretrain(request, console, company) if request.steps_left else None
+    if place.first and state is None:
+        _tell_that_all_is_done(request, console)
+    elif place.first and state is not None:
         _tell_end(request, state, console)
+
+
+def _tell_that_all_is_done(request: "Request", console: Console) -> None:
+    steps = f"trainer.steps={request.config.trainer.steps}"
+    told = f"Nothing is left to train: {request.run} has done all {steps} steps. Give more with --set trainer.steps=..."
+    console.print(told, highlight=False, markup=False)
 
 
 def _tell_end(request: "Request", state: "TrainState", console: Console) -> None:
     run, steps = escape(str(request.run)), request.config.trainer.steps
     if state.step == 0:
-        console.print(f"Interrupted before the first step, so nothing is saved: delete {run} and start again.")
+        console.print(f"Interrupted before the first step, so nothing is saved: --resume --out {run} starts again.")
         raise typer.Exit(INTERRUPTED)
     if state.step < steps:
         console.print(f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: ", end="")
@@ -159,6 +156,7 @@ def plan_command(
 ) -> None:
     """Tell parameters, operations, memory and hours of a run before it is started."""
     from train.commands import plan
+    from train.commands.asked import DEFAULT_CONFIG
     from train.config import TrainConfig
 
     settings = load(TrainConfig, config or DEFAULT_CONFIG, overrides or [])
@@ -175,5 +173,5 @@ def main() -> None:
         wrong_request=(RequestError, ShardsError),
         failed=(CannotSave, Diverged, ExportError, ProcessLost),
         interrupted="Interrupted. A run that has a checkpoint goes on from it with 'train pretrain --resume'; "
-        "one that has none yet must be started again.",
+        "one that has none yet is started again by it, with --out and the options it was started with.",
     )

@@ -6,18 +6,21 @@ nothing waits for a GPU.
 """
 
 import os
+import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed
 
-from train.errors import RequestError
+from shards.errors import ShardsError
+from train.errors import Diverged, ProcessLost, RequestError, TrainError
 
 PATIENCE = timedelta(hours=2)  # for what one process does while the others wait: a tokenizer, an evaluation
+LAST_WORDS = timedelta(seconds=10)  # to say what has gone wrong, before all end
 
 T = TypeVar("T")
 
@@ -29,6 +32,7 @@ class Place:
     rank: int = 0
     world: int = 1  # number of processes
     local: int = 0  # rank among those of this machine: which of its GPUs is ours
+    neighbours: int = 1  # processes on this machine, this one too
 
     @property
     def first(self) -> bool:
@@ -41,28 +45,49 @@ ALONE = Place()
 
 def place_from_environment() -> Place:
     """What torchrun says. Raises RequestError when its variables contradict each other."""
-    values = [
-        os.environ.get(name, default) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
-    ]
+    defaults = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    values = [os.environ.get(name, default) for name, default in defaults.items()]
     if not all(value.isdecimal() for value in values):
-        raise RequestError(f"RANK, WORLD_SIZE and LOCAL_RANK are {values}, which are no numbers: start with torchrun.")
-    rank, world, local = map(int, values)
+        raise RequestError(f"{', '.join(defaults)} are {values}, which are no numbers: start with torchrun.")
+    rank, world, local, neighbours = map(int, values)
     if rank >= max(1, world):
         raise RequestError(f"RANK={rank} with WORLD_SIZE={world} cannot be: start the processes with torchrun.")
-    return Place(rank=rank, world=max(1, world), local=local)
+    return Place(rank=rank, world=max(1, world), local=local, neighbours=max(1, neighbours))
 
 
 @contextmanager
-def joined(place: Place, device: torch.device) -> Iterator["Company"]:
-    """The processes connected, as long as the context lasts."""
+def joined(place: Place) -> Iterator["Company"]:
+    """The processes connected, as long as the context lasts.
+
+    What goes wrong in one that is not the first is told with its rank and machine. Of what goes wrong in all alike only
+    the first speaks.
+    """
     if place.world == 1:
         yield Company(place)
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    yield Company(place, torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
+    # NCCL connects when it is first used, on the device that then is the current one.
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    company = Company(place, torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
+    try:
+        yield company
+    except Exception as error:
+        if isinstance(error, RuntimeError) and _comes_of_others(error):
+            raise ProcessLost(
+                f"Another of the {place.world} processes has ended or no longer answers, so process {place.rank} "
+                "cannot go on: see what that one says, or whether it was killed, and go on from the last checkpoint "
+                "with --resume."
+            ) from error
+        if place.first:
+            raise
+        if isinstance(error, Diverged):  # as all do, who judge by the same numbers
+            company.leave()
+        raise _placed(error, place) from error
     torch.distributed.destroy_process_group()  # after a good end only: else it would wait for the others
+
+
+def _comes_of_others(error: RuntimeError) -> bool:
+    """Gloo's errors have no class of their own, but name the file they come from."""
+    return isinstance(error, torch.distributed.DistError) or "/gloo/" in str(error)
 
 
 class Company:
@@ -102,6 +127,46 @@ class Company:
         if failure:
             raise failure
         if not made[0]:
-            raise SystemExit(2)  # the first process has said why
+            self.leave()
         result: T = made[1]
         return result
+
+    def each(self, make: Callable[[], T]) -> T:
+        """What `make` gives in each process; if it fails in any, all end as in `fail_together`."""
+        failure: Exception | None = None
+        try:
+            made = make()
+        except Exception as error:  # whatever it is, the others must not wait for ever
+            failure = error
+        self.fail_together(failure)
+        return made
+
+    def leave(self) -> NoReturn:
+        """In silence, but not before the first, who says why: torchrun ends all others as soon as one has ended."""
+        with suppress(RuntimeError):  # by which Gloo tells that one has ended
+            torch.distributed.barrier(self._group, async_op=True).wait(LAST_WORDS)
+        raise SystemExit(2)
+
+    def fail_together(self, failure: Exception | None) -> None:
+        """If any of the processes has failed, the first raises that failure and the others leave in silence."""
+        if self._group is None:
+            if failure is not None:
+                raise failure
+            return
+        told: list[Any] = [None] * self.place.world
+        mine = None if failure is None else _placed(failure, self.place)
+        torch.distributed.all_gather_object(told, mine, group=self._group)
+        found = next((each for each in told if each is not None), None)
+        if found is None:
+            return
+        if not self.place.first:
+            self.leave()
+        raise found if failure is None else failure
+
+
+def _placed(failure: Exception, place: Place) -> Exception:
+    """Told with where it was met. Can be sent to others, which nobody knows of strangers' errors."""
+    where = f"Process {place.rank} on {platform.node()}"
+    if isinstance(failure, (TrainError, ShardsError)):
+        return type(failure)(f"{where}: {failure}")
+    return TrainError(f"{where}: {type(failure).__name__}: {failure}")

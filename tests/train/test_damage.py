@@ -1,6 +1,7 @@
 """Sets that are damaged: what ends the training, what stands in for what, and what is told."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from train.errors import DataError
 @pytest.fixture(scope="module")
 def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
     return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
+
+
+@pytest.fixture(scope="module")
+def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    """Images as they are."""
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
 
 
 def batches(
@@ -92,9 +99,47 @@ def test_stand_ins_are_the_same_for_any_number_of_processes_and_after_a_stop(dam
         assert Counter(keys_of([made[step] for made in ranks])) == Counter(wanted.keys)
 
 
-def test_an_evaluation_never_lets_others_stand_in(damaged: Source, collate: Collate) -> None:
+def test_a_batch_says_how_many_of_its_rows_stand_in_for_others(damaged: Source, collate: Collate) -> None:
+    assert sum(batch.replaced for batch in batches(damaged, collate, 6)) == 21
+
+
+def test_an_evaluation_leaves_out_what_is_damaged_and_counts_nothing_twice(
+    damaged: Source, plain: Collate, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(CorruptShard):
-        [*load(evaluation(damaged, "train", rows=8), collate, workers=0)]
+        [*load(evaluation(damaged, "train", rows=8), plain, workers=0)]
+    made = [*load(evaluation(damaged, "train", rows=8, corrupt="skip"), plain, workers=0)]
+    keys = keys_of(made)
+    assert len(keys) == len(set(keys)) == 48 - 21
+    assert not any(batch.replaced for batch in made)
+    assert all(len(batch.images_BCSS) == len(batch.tokens_BL) == len(batch.keys) for batch in made)
+    assert "are left out, 21 so far (data.corrupt=skip)" in caplog.text
+    sound = {key: image for batch in batches(damaged, plain, 6) for key, image in zip(batch.keys, batch.images_BCSS)}  # noqa: B905
+    assert all(
+        image.equal(sound[key]) for batch in made for key, image in zip(batch.keys, batch.images_BCSS, strict=True)
+    )
+
+
+def test_a_split_of_which_nothing_can_be_read_is_an_error(damaged: Source, plain: Collate) -> None:
+    for shard in damaged.of_split("train"):
+        Path(damaged.store.path(shard.name)).unlink(missing_ok=True)
+    with pytest.raises(DataError, match=r"No sample of .* can be used"):
+        [*load(evaluation(damaged, "train", rows=8, corrupt="skip"), plain, workers=0)]
+
+
+def test_each_process_tells_of_the_damage_that_it_meets(
+    damaged: Source, collate: Collate, caplog: pytest.LogCaptureFixture
+) -> None:
+    for rank in range(2):
+        batches(damaged, collate, 6, place=Place(rank=rank, world=2))
+        assert f"so far by process {rank} (data.corrupt=skip)" in caplog.text
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_by_its_sample(damaged: Source, plain: Collate) -> None:
+    (broken,) = [shard for shard in damaged.shards if shard.name == "train-00001.tar"]
+    one = replace(damaged, shards=(broken,))
+    with pytest.raises(DataError, match=r"^Sample 00001\d{4} of .*: .* \(it is none of JPEG, PNG, WEBP\)"):
+        [*load(evaluation(one, "train", rows=8), plain, workers=0)]
 
 
 def test_captions_of_what_is_damaged_are_an_error_or_left_out(damaged: Source) -> None:

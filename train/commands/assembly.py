@@ -1,12 +1,14 @@
 """Parts that several verbs build in the same way from the settings."""
 
+import logging
 from collections.abc import Generator
 from pathlib import Path
 
 import torch
 
 from configs.loading import ConfigError, load
-from shards.errors import NotAShardSet
+from shards.errors import ShardsError
+from shards.store import is_remote
 from train.batch import Batch
 from train.checkpoint import Checkpoint
 from train.config import TrainConfig
@@ -20,6 +22,9 @@ from train.errors import CheckpointError, DataError, RequestError
 from train.evaluation.base import Subject
 from train.models.vilt import Vilt
 from train.objectives.config import learnt
+from train.rows import Rows
+
+logger = logging.getLogger(__name__)
 
 
 def make_model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
@@ -49,10 +54,13 @@ def trained_on(checkpoint: Checkpoint, *, cache: Path, skip: bool = False) -> tu
 
 def _found_again(path: str, cache: Path, skip: bool) -> Source:
     try:
+        if is_remote(path):
+            logger.info("Reading %s, as the checkpoint says.", path)
         return open_source(path, cache=cache, skip=skip)
-    except NotAShardSet:
+    except (ShardsError, DataError) as error:
+        reason = str(error).rstrip(".")
         raise DataError(
-            f"The set it was trained on is no longer in {path}: say with --shards where it is now."
+            f"The set it was trained on cannot be read from {path} ({reason}): say with --shards where it is now."
         ) from None
 
 
@@ -69,11 +77,9 @@ def restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
     return model
 
 
-def subject_of(config: TrainConfig, tokenizer: Tokenizer) -> Subject:
-    """What evaluation tasks may know of a model trained with `config`."""
-    return Subject(
-        tokenizer=tokenizer, learnt=learnt(config.objective, rows=config.data.batch_size // config.trainer.accumulate)
-    )
+def subject_of(config: TrainConfig, tokenizer: Tokenizer, rows: Rows) -> Subject:
+    """What evaluation tasks may know of a model trained with `config` in micro batches of `rows`."""
+    return Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows))
 
 
 def chosen_device(name: str, place: Place = ALONE) -> torch.device:
@@ -93,8 +99,14 @@ def chosen_device(name: str, place: Place = ALONE) -> torch.device:
     return torch.device("cuda", place.local)
 
 
-def evaluation_batches(source: Source, split: str, *, config: TrainConfig, tokenizer: Tokenizer) -> Generator[Batch]:
-    """Every sample of `split` once, as it lies in the shards, its image unchanged."""
-    reading = evaluation(source, split, rows=config.data.batch_size)
+def evaluation_batches(
+    source: Source, split: str, *, config: TrainConfig, tokenizer: Tokenizer, samples: int = 0
+) -> Generator[Batch]:
+    """Every sample of `split` once, as it lies in the shards, its image unchanged; by data.corrupt without damage.
+
+    Or so many `samples`, evenly spread over it.
+    """
+    rows, corrupt = config.data.batch_size, config.data.corrupt
+    reading = evaluation(source, split, rows=rows, corrupt=corrupt, samples=samples)
     collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=False)
     return load_batches(reading, collate, workers=0)

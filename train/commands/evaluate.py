@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
+from shards.errors import shown
+from shards.store import is_remote
 from train import runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import (
@@ -56,8 +58,8 @@ def evaluate(request: Request) -> Report:
     _check_names(request)
     checkpoint = Checkpoint.open(runs.checkpoint_of(request.checkpoint or runs.newest_run()))
     config = settings_of(checkpoint)
-    task = TASKS[request.task](subject_of(config, checkpoint.tokenizer), routes=request.routes)
-    source = _source(request.shards, checkpoint)
+    task = TASKS[request.task](subject_of(config, checkpoint.tokenizer, checkpoint.state.rows), routes=request.routes)
+    source = _source(request.shards, checkpoint, skip=config.data.corrupt == "skip")
     split = request.split or _first_filled(source)
     if not source.samples(split):
         raise DataError(f"The {split} split of {source.name} holds no samples to evaluate on: choose another --split.")
@@ -93,10 +95,12 @@ def _file_name(request: Request, split: str) -> str:
     return "-".join(["scores", *asked]) + ".json"
 
 
-def _source(asked: str | None, checkpoint: Checkpoint) -> Source:
+def _source(asked: str | None, checkpoint: Checkpoint, *, skip: bool) -> Source:
     """The set to evaluate on: what is asked for, or the first set of pairs that the model was trained on."""
     cache = cache_beside(runs.run_of(checkpoint.folder))
-    sources = (open_source(asked, cache=cache),) if asked else trained_on(checkpoint, cache=cache)
+    if asked is None:
+        _refuse_remote(checkpoint)
+    sources = (open_source(asked, cache=cache, skip=skip),) if asked else trained_on(checkpoint, cache=cache, skip=skip)
     source = next((each for each in sources if each.kind == "pairs"), None)
     if source is None:
         raise DataError(f"{sources[0].name} holds no pairs of image and text to evaluate on: name a set with --shards.")
@@ -105,6 +109,16 @@ def _source(asked: str | None, checkpoint: Checkpoint) -> Source:
             "%s has changed since the model was trained on it: the scores are those of the new set.", source.name
         )
     return source
+
+
+def _refuse_remote(checkpoint: Checkpoint) -> None:
+    """Somebody else's checkpoint must not make this machine connect to where it likes."""
+    remote = [each.path for each in checkpoint.state.sets if is_remote(each.path)]
+    if remote:
+        raise RequestError(
+            f"The model was trained on {shown(remote[0])}, which is not on this machine, and is not connected to only "
+            "because a checkpoint says so: name it, or another set, with --shards."
+        )
 
 
 def _first_filled(source: Source) -> str:

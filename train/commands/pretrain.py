@@ -1,7 +1,7 @@
 """`train pretrain`: builds what is trained, the stream and the sinks, and lets the trainer run."""
 
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 
 import torch
@@ -11,10 +11,11 @@ from configs.loading import dump
 from train import runs
 from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
+from train.commands.agreement import refuse_another_view
 from train.commands.assembly import chosen_device, settings_of
-from train.commands.learner import new_learner, restored_learner
-from train.commands.looks import drawing, scoring
-from train.commands.request import Request
+from train.commands.learner import Learner, compiler_errors_told, new_learner, require_compiler, restored_learner
+from train.commands.looks import looks
+from train.commands.request import Request, rows_by_kind
 from train.config import TrainConfig
 from train.cost import flops_per_step
 from train.course import Course
@@ -27,44 +28,45 @@ from train.hardware import peak_flops
 from train.metrics import JsonLines, Pictures, Silent, Sink, Tee, TensorBoard
 from train.pace import Machine
 from train.progress import progress_sink
+from train.rows import Rows
 from train.schedule import Plateau
 from train.trainer import Parts, Trainer
 from train.weights_and_biases import WeightsAndBiases
 
 
 def pretrain(request: Request, console: Console, company: Company | None = None) -> TrainState:
-    """Train to the last step, or until interrupted."""
+    """Train to the last step, or until interrupted. What can be refused is refused before anything slow is done."""
     company = company or Company(ALONE)
-    config = request.config
+    config, place = request.config, company.place
+    device = company.each(lambda: _ready_device(config, place))
+    rows = company.from_first(lambda: rows_by_kind(request, place))
+    company.each(lambda: refuse_another_view(request, place))
+    state = _state(request, rows)
+    make_learner = restored_learner if request.resumed else new_learner
+    learner = make_learner(request, rows, company, device)
+    with ExitStack() as stack:
+        with _folder(request, place):
+            company.from_first(lambda: _leave_settings(request))
+            parts = company.each(lambda: _parts(request, learner, company, state, console, stack))
+        if config.trainer.compile:
+            stack.enter_context(compiler_errors_told())
+        return Trainer(config.trainer, config.optim, parts, seed=config.seed).fit(state)
+
+
+def _ready_device(config: TrainConfig, place: Place) -> torch.device:
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    device = chosen_device(config.trainer.device, company.place)
-    start = _state(request)
-    if request.resumed:
-        learner = restored_learner(request, request.resumed, company, device)
-    else:
-        learner = new_learner(request, company, device)
-    # Only now is a folder made: what is wrong with the request has shown by here.
-    company.from_first(lambda: _leave_settings(request))
-    with (
-        closing(_training_batches(request, learner.tokenizer, start, company.place)) as batches,
-        closing(_sink(request, console, company.place, done=start.step)) as sink,
-    ):
-        parts = Parts(
-            model=learner.model,
-            called=learner.called,
-            optimizer=learner.optimizer,
-            ema=learner.ema,
-            objective=learner.objective,
-            company=company,
-            batches=batches,
-            evaluate=scoring(request, learner),
-            sheet=drawing(request, learner),
-            sink=sink,
-            writer=_writer(request, learner.tokenizer),
-            machine=_machine(config, learner.tokenizer, company.place, device),
-        )
-        return Trainer(config.trainer, config.optim, parts, seed=config.seed).fit(start)
+    device = chosen_device(config.trainer.device, place)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if config.trainer.compile:
+        require_compiler(device)
+    return device
+
+
+def _folder(request: Request, place: Place) -> AbstractContextManager[None]:
+    """In it the run is set up, by the first process; if that fails, a new one leaves nothing behind."""
+    return runs.beginning(request.run) if place.first and request.resumed is None else nullcontext()
 
 
 def _leave_settings(request: Request) -> None:
@@ -75,7 +77,7 @@ def _leave_settings(request: Request) -> None:
         _writer(request, request.resumed.tokenizer).point_at(request.resumed.folder)  # it may not be the latest
 
 
-def _state(request: Request) -> TrainState:
+def _state(request: Request, rows: Rows) -> TrainState:
     if request.resumed:
         state = request.resumed.state
         if settings_of(request.resumed).objective != request.config.objective:
@@ -83,12 +85,35 @@ def _state(request: Request) -> TrainState:
             plateau = Plateau(reduced=state.plateau.reduced)
             state = replace(state, course=Course(), plateau=plateau)
         named = zip(state.sets, request.sources, strict=True)
-        return replace(state, sets=tuple(replace(each, path=source.name) for each, source in named))  # may have moved
+        sets = tuple(replace(each, path=source.name) for each, source in named)  # they may have moved
+        return replace(state, sets=sets, rows=rows)
     sets = tuple(SetState(path=source.name, digest=source.digest) for source in request.sources)
-    return TrainState(step=0, sets=sets)
+    return TrainState(step=0, sets=sets, rows=rows)
 
 
-def _training_batches(request: Request, tokenizer: Tokenizer, start: TrainState, place: Place) -> Generator[Batch]:
+def _parts(
+    request: Request, learner: Learner, company: Company, start: TrainState, console: Console, stack: ExitStack
+) -> Parts:
+    place, tokenizer = company.place, learner.tokenizer
+    shown = looks(request, learner, company)  # first, as the processes agree in it
+    batches = stack.enter_context(closing(_training_batches(request, learner, start, place)))
+    sink = stack.enter_context(closing(_sink(request, console, place, done=start.step)))  # last: what it shows is live
+    return Parts(
+        model=learner.model,
+        called=learner.called,
+        optimizer=learner.optimizer,
+        ema=learner.ema,
+        objective=learner.objective,
+        company=company,
+        batches=batches,
+        looks=shown,
+        sink=sink,
+        writer=_writer(request, tokenizer),
+        machine=_machine(request.config, learner, place),
+    )
+
+
+def _training_batches(request: Request, learner: Learner, start: TrainState, place: Place) -> Generator[Batch]:
     config = request.config
     reading = training(
         request.sources,
@@ -98,22 +123,24 @@ def _training_batches(request: Request, tokenizer: Tokenizer, start: TrainState,
         place=place,
         accumulate=config.trainer.accumulate,
     )
-    collate = Collate(config=config.data, tokenizer=tokenizer, seed=config.seed, training=True)
-    return load_batches(reading, collate, workers=config.data.workers)
+    collate = Collate(config=config.data, tokenizer=learner.tokenizer, seed=config.seed, training=True)
+    on_gpu = next(learner.model.parameters()).is_cuda
+    return load_batches(reading, collate, workers=config.data.workers, pin=on_gpu)
 
 
 def _sink(request: Request, console: Console, place: Place, *, done: int) -> Sink:
     if not place.first:
         return Silent()
     run, config = request.run, request.config.trainer
-    sinks: list[Sink] = [
+    sinks: list[Sink] = []
+    if config.wandb:  # the first, for it alone may refuse
+        sinks.append(WeightsAndBiases(run, project=config.wandb, settings=request.config.model_dump(mode="json")))
+    sinks += [
         JsonLines(run, after_step=done),
         TensorBoard(run, after_step=done),
         Pictures(run, after_step=done),
         progress_sink(console, done=done, steps=config.steps),
     ]
-    if config.wandb:
-        sinks.append(WeightsAndBiases(run, project=config.wandb, settings=request.config.model_dump(mode="json")))
     return Tee(sinks)
 
 
@@ -127,11 +154,15 @@ def _writer(request: Request, tokenizer: Tokenizer) -> Writer:
     )
 
 
-def _machine(config: TrainConfig, tokenizer: Tokenizer, place: Place, device: torch.device) -> Machine:
+def _machine(config: TrainConfig, learner: Learner, place: Place) -> Machine:
+    device = next(learner.model.parameters()).device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     peak = peak_flops(name, config.trainer.precision)
+    micros = place.world * config.trainer.accumulate
+    lone = learner.rows.texts * micros, learner.rows.images * micros
     return Machine(
         device=device,
-        flops_per_row=flops_per_step(config, tokenizer.vocabulary) / config.data.batch_size,
+        rows_per_step=config.data.batch_size,
+        flops_per_step=flops_per_step(config, learner.tokenizer.vocabulary, lone=lone),
         peak_flops=None if peak is None else peak * place.world,
     )

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pydantic_core
 import torch
@@ -34,10 +34,15 @@ class Collate:
     def __call__(self, reads: Sequence[Read], after: tuple[Position, ...], met: OnDamage = refuse) -> Batch:
         """`reads` come as a batch has its rows: pairs, then texts, then images.
 
-        Where `met` does not raise, the next sound sample stands in for one that cannot be used.
+        Where `met` does not raise, the next sound sample stands in for one that cannot be used, or where nothing may
+        stand in the batch has a row less.
         """
         images_BCSS = _empty_images(len(reads), self.config.image_size)
-        facts = self._facts(reads, images_BCSS, met)
+        found = self._facts(reads, images_BCSS, met)
+        if None in found:
+            sound = [row for row, fact in enumerate(found) if fact is not None]
+            reads, images_BCSS = [reads[row] for row in sound], images_BCSS[sound]
+        facts = [fact for fact in found if fact is not None]
         captions = tuple(fact.caption for fact in facts)
         pieces = self.tokenizer.encode(captions, self.config.text_length)
         return Batch(
@@ -52,13 +57,14 @@ class Collate:
             after=after,
             lone_texts=sum(read.source.kind == "texts" for read in reads),
             lone_images=sum(read.source.kind == "images" for read in reads),
+            replaced=sum(read.replaced or fact.stands_in for read, fact in zip(reads, facts, strict=True)),
         )
 
-    def _facts(self, reads: Sequence[Read], images_BCSS: Tensor, met: OnDamage) -> "list[_Facts]":
-        """What the samples say, their images being left in `images_BCSS`."""
+    def _facts(self, reads: Sequence[Read], images_BCSS: Tensor, met: OnDamage) -> "list[_Facts | None]":
+        """What the samples say, their images being left in `images_BCSS`; None for one that is left out."""
         # All of one thing, then all of the other: decoding between the small steps makes each of them twice as slow.
         found = [self._tried(read, met) for read in reads]
-        facts = []
+        facts: list[_Facts | None] = []
         for read, said, image_CSS in zip(reads, found, images_BCSS, strict=True):
             try:
                 if said is not None:
@@ -66,7 +72,7 @@ class Collate:
             except DataError as error:
                 met(_damage(read, error))
                 said = None
-            facts.append(said or self._stand_in(read, image_CSS))
+            facts.append(said or (self._stand_in(read, image_CSS) if read.instead else None))
         return facts
 
     def _tried(self, read: Read, met: OnDamage) -> "_Facts | None":
@@ -77,14 +83,14 @@ class Collate:
             return None
 
     def _stand_in(self, read: Read, image_CSS: Tensor) -> "_Facts":
-        for raw in read.instead():
+        for raw in read.instead() if read.instead else ():
             try:
                 said = _facts_of(raw, read.source)
                 self._decode(read, raw, image_CSS)
             except DataError:
                 continue  # told of in its own place
-            return said
-        raise DataError(f"No sample near {read.raw.key} of {read.source.name} can be used: check the set.")
+            return replace(said, stands_in=True)
+        raise DataError(f"No sample near {read.raw.key:.200} of {read.source.name} can be used: check the set.")
 
     def _decode(self, read: Read, raw: RawSample, image_CSS: Tensor) -> None:
         if read.source.kind == "texts":
@@ -98,7 +104,7 @@ class Collate:
             else:
                 pixels = evaluation_pixels(stored, self.config)
         except DataError as error:
-            raise DataError(f"Sample {raw.key}: {error}") from None
+            raise DataError(f"Sample {raw.key:.200} of {read.source.name:.200}: {error}") from None
         image_CSS.copy_(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
@@ -110,7 +116,7 @@ def caption_of(raw: RawSample) -> str:
         return _member(raw, "txt").decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"The caption of sample {raw.key} is not UTF-8 ({error.reason} at byte {error.start}): "
+            f"The caption of sample {raw.key:.200} is not UTF-8 ({error.reason} at byte {error.start}): "
             "check the set with 'harvest validate'."
         ) from None
 
@@ -123,6 +129,7 @@ class _Facts:
     caption: str
     video: int  # 63 bits that name the video
     align_score: float
+    stands_in: bool = False  # for another, which cannot be used
 
 
 def _damage(read: Read, error: DataError) -> Damage:
@@ -156,13 +163,13 @@ def _record(raw: RawSample) -> dict[str, object]:
 
 def _unusable(raw: RawSample, error: Exception) -> DataError:
     return DataError(
-        f"The JSON of sample {raw.key} cannot be used ({error!r:.80}): check the set with 'harvest validate'."
+        f"The JSON of sample {raw.key:.200} cannot be used ({error!r:.80}): check the set with 'harvest validate'."
     )
 
 
 def _member(raw: RawSample, ending: str) -> bytes:
     if ending not in raw.members:
-        raise DataError(f"Sample {raw.key} has no {ending} member: check the set with 'harvest validate'.")
+        raise DataError(f"Sample {raw.key:.200} has no {ending} member: check the set with 'harvest validate'.")
     return raw.members[ending]
 
 

@@ -1,12 +1,15 @@
-"""What cannot be read: it ends the training, or is noted while other samples take its place.
+"""What cannot be read: it ends the reading, or is noted while other samples take its place.
 
-Which ones do is decided by the order of the epoch alone, not by who reads: the next sound samples of the same group.
-Batches, positions and a resumed run therefore stay what they are, whatever the number of processes.
+An evaluation counts every sample once, so there it is left out and nothing takes its place. Which samples do in
+training is decided by the order of the epoch alone, not by who reads: the next sound ones of the same group. Batches,
+positions and a resumed run therefore stay what they are, whatever the number of processes.
 """
 
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from train.distributed import Place
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +32,12 @@ def refuse(damage: Damage) -> None:
 
 
 class DamageLog:
-    """Tells of each damage once, and how many samples there are in all that others stand in for."""
+    """Tells of each damage once, and how many samples of all that this process reads cannot be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, consequence: str, place: Place) -> None:
+        """`consequence` is what becomes of %d samples."""
+        self._consequence = consequence
+        self._by = f" by process {place.rank}" if place.world > 1 else ""
         self._met: dict[str, int] = {}
 
     def tell(self, damages: Iterable[Damage]) -> None:
@@ -39,8 +45,9 @@ class DamageLog:
             if damage.name not in self._met:
                 self._met[damage.name] = damage.samples
                 logger.warning(
-                    "%s Others take the place of %d samples, %d so far (data.corrupt=skip).",
+                    f"%s {self._consequence}, %d so far%s (data.corrupt=skip).",
                     damage.error,
                     damage.samples,
                     sum(self._met.values()),
+                    self._by,
                 )

@@ -30,7 +30,7 @@ from train.data.source import Source
 from train.data.stream import Order, Read, read_epoch
 from train.data.workers import delivered
 from train.distributed import ALONE, Place
-from train.errors import TrainError
+from train.errors import DataError, TrainError
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,9 @@ class Reading:
             rows = [read for consumer in by_kind for read in consumer.rows(number)]
             if not rows:
                 return
-            yield collate(rows, tuple(consumer.after(number) for consumer in consumers), met)
+            batch = collate(rows, tuple(consumer.after(number) for consumer in consumers), met)
+            if batch.keys:  # else all of it is left out
+                yield batch
 
     def _deals(self) -> list[Deal]:
         """Of each set."""
@@ -120,7 +122,8 @@ class _Consumer:
                 return mine
 
             first = start.ordinal if epoch == start.epoch else 0
-            yield from read_epoch(one.source, one.order, Position(epoch=epoch, ordinal=first), wanted, met)
+            begin = Position(epoch=epoch, ordinal=first)
+            yield from read_epoch(one.source, one.order, begin, wanted, met, stand_ins=self._at.endless)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,26 +136,46 @@ class _Seat:
     endless: bool
 
 
-def load(reading: Reading, collate: Collate, *, workers: int) -> Generator[Batch]:
-    """The batches of `reading`, made in `workers` processes (no more than there are cores), or in this one if 0."""
-    cores = os.cpu_count() or 1
-    if workers > cores:
-        logger.warning("data.workers=%d is more than the %d cores here, so %d are used.", workers, cores, cores)
+def load(reading: Reading, collate: Collate, *, workers: int, pin: bool = False) -> Generator[Batch]:
+    """The batches of `reading`, made in `workers` processes (no more than there are cores), or in this one if 0.
+
+    With `pin` they lie in memory from which a GPU copies while the CPU goes on.
+    """
     # A generator of its own: the loader's seeding must not move the training's random numbers.
     loader: DataLoader[_Made] = DataLoader(
         _Batches(reading, collate),
         batch_size=None,
-        num_workers=min(workers, cores),
-        pin_memory=torch.cuda.is_available(),
+        num_workers=_affordable(workers, reading.place),
+        pin_memory=pin,
         generator=torch.Generator(),
         worker_init_fn=_settle,
     )
-    damages = DamageLog()
+    consequence = "Others take the place of %d samples" if reading.endless else "%d samples are left out"
+    damages = DamageLog(consequence=consequence, place=reading.place)
+    rows = 0
     for made in delivered(loader):
         damages.tell(made.met)
         if isinstance(made.batch, Exception):
             raise made.batch
+        rows += len(made.batch.keys)
         yield made.batch
+    if not rows:
+        raise DataError(f"No sample of {reading.sets[0].source.name} can be used: check it with 'harvest validate'.")
+
+
+def _affordable(workers: int, place: Place) -> int:
+    """`workers`, or this process's share of the cores that may be used here, if that is fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = max(1, cores // place.neighbours)
+    if workers > share:
+        logger.warning(
+            "data.workers=%d is more than the %d cores that each of %d processes has here, so %d are used.",
+            workers,
+            share,
+            place.neighbours,
+            share,
+        )
+    return min(workers, share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from train.data.collate import caption_of
 from train.data.config import DataConfig
@@ -51,11 +52,16 @@ def training(
     return Reading(sets=sets, place=place, accumulate=accumulate, corrupt=config.corrupt)
 
 
-def evaluation(source: Source, split: str, *, rows: int) -> Reading:
-    """Every sample of `split` once, as they lie in the shards, in batches of `rows`; what is corrupt is an error."""
-    order = StoredOrder(shards=source.of_split(split))
-    one = SetReading(source=source, order=order, epoch_size=source.samples(split), rows=rows)
-    return Reading(sets=(one,), endless=False)
+def evaluation(
+    source: Source, split: str, *, rows: int, corrupt: Literal["raise", "skip"] = "raise", samples: int = 0
+) -> Reading:
+    """Every sample of `split` once, as they lie in the shards, in batches of `rows` at most; or so many `samples`.
+
+    What cannot be read is an error, or left out. Nothing ever stands in for it: it would be counted twice.
+    """
+    order = StoredOrder(shards=source.of_split(split), samples=samples)
+    one = SetReading(source=source, order=order, epoch_size=order.chosen, rows=rows)
+    return Reading(sets=(one,), endless=False, corrupt=corrupt)
 
 
 def captions_of(sources: Sequence[Source], split: str = "train", *, skip: bool = False) -> Iterator[str]:

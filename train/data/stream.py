@@ -42,13 +42,17 @@ class Read:
     epoch: int
     ordinal: int
     raw: RawSample
-    instead: Callable[[], Iterator[RawSample]]  # the readable ones after it in its group, in a circle
+    replaced: bool  # its own bytes cannot be read: these are another's
+    instead: Callable[[], Iterator[RawSample]] | None  # the readable ones after it in its group; None: leave it out
 
 
-def read_epoch(source: Source, order: Order, start: Position, wanted: Wanted, met: OnDamage) -> Iterator[Read]:
+def read_epoch(
+    source: Source, order: Order, start: Position, wanted: Wanted, met: OnDamage, *, stand_ins: bool
+) -> Iterator[Read]:
     """The samples of epoch `start.epoch` from `start.ordinal` on whose ordinals are `wanted`, in order.
 
-    Where `met` does not raise, the next readable sample stands in for one whose shard is damaged.
+    Where `met` does not raise, one whose shard is damaged is left out or, with `stand_ins`, the next readable sample
+    stands in for it.
     """
     for group in order.groups(start.epoch):
         if group.end <= start.ordinal:
@@ -56,18 +60,19 @@ def read_epoch(source: Source, order: Order, start: Position, wanted: Wanted, me
         ordinals = np.arange(max(group.first, start.ordinal), group.end)
         chosen = ordinals[wanted(ordinals)] - group.first
         if len(chosen):
-            yield from _Opened(source, group, met).reads(start.epoch, chosen)
+            yield from _Opened(source, group, met, stand_ins=stand_ins).reads(start.epoch, chosen)
 
 
 class _Opened:
     """A group that is being read."""
 
-    def __init__(self, source: Source, group: Group, met: OnDamage) -> None:
+    def __init__(self, source: Source, group: Group, met: OnDamage, *, stand_ins: bool) -> None:
         self._source = source
         self._group = group
         self._places = group.places()
         self._reader = GroupReader(source, group)
         self._met = met
+        self._stand_ins = stand_ins
         self._told: set[str] = set()
 
     def reads(self, epoch: int, numbers: NDArray[np.int64]) -> Iterator[Read]:
@@ -83,11 +88,20 @@ class _Opened:
             def instead(number: int = number) -> Iterator[RawSample]:
                 return self._after(number)
 
-            raw = found.pop(place, None) or next(instead(), None)
+            own = found.pop(place, None)
+            if own is None and not self._stand_ins:
+                continue
+            raw = own or next(instead(), None)
             if raw is None:
                 raise DataError(f"None of {', '.join(shard.name for shard in self._group.shards)} can be read.")
-            ordinal = self._group.first + number
-            yield Read(source=self._source, epoch=epoch, ordinal=ordinal, raw=raw, instead=instead)
+            yield Read(
+                source=self._source,
+                epoch=epoch,
+                ordinal=self._group.first + number,
+                raw=raw,
+                replaced=own is None,
+                instead=instead if self._stand_ins else None,
+            )
 
     def _after(self, number: int) -> Iterator[RawSample]:
         for place in np.roll(self._places, -number - 1)[:-1].tolist():

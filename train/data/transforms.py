@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from train.data.config import AugmentConfig, DataConfig
 from train.data.square import Box, squared, visible_box
@@ -102,8 +102,14 @@ def _decoded_by_pil(stored: bytes, size: int) -> NDArray[np.uint8]:
         _check_size(image.width, image.height)
         image.draft("RGB", (size, size))
         return np.array(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise _undecodable(f"it is none of {', '.join(FORMATS)}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"An image of the set cannot be decoded ({error}): check it with 'harvest validate'.") from None
+        raise _undecodable(str(error)) from None
+
+
+def _undecodable(reason: str) -> DataError:
+    return DataError(f"An image of the set cannot be decoded ({reason:.200}): check it with 'harvest validate'.")
 
 
 def _check_size(width: int, height: int) -> None:
