@@ -11,6 +11,7 @@ import torch
 from train.config import TrainConfig
 from train.models.cost import BACKWARD, FLOAT, Geometry, Kept, Pass, forward_flops, kept_bytes
 from train.models.vilt import Vilt
+from train.objectives.masks import Lone
 from train.objectives.passes import step_passes
 
 ADAMW = 2 * FLOAT  # bytes of a parameter's two running means
@@ -90,14 +91,16 @@ def count_parameters(geometry: Geometry) -> Parameters:
     )
 
 
-def flops_per_step(config: TrainConfig, vocabulary: int) -> int:
+def flops_per_step(config: TrainConfig, vocabulary: int, *, lone: Lone = (0, 0)) -> int:
     """Operations of one optimizer step over all processes: forward, and twice that backward.
 
-    What is computed again for `model.recompute` is not counted: it is no work of the model's.
+    Its rows are pairs but for those that are `lone`. What is computed again for `model.recompute` is not counted: it is
+    no work of the model's.
     """
     geometry = geometry_of(config, vocabulary)
     rows = min(config.data.batch_size, SAMPLE)
-    passes = step_passes(config.objective, geometry, rows=rows)
+    texts, images = (count * rows // config.data.batch_size for count in lone)
+    passes = step_passes(config.objective, geometry, rows=rows - texts - images, lone=(texts, images))
     forward = sum(run.rows * forward_flops(geometry, run) for run in passes)
     return (1 + BACKWARD) * forward * config.data.batch_size // rows
 

@@ -69,9 +69,8 @@ class Pictures:
     def __init__(self, folder: Path, *, after_step: int) -> None:
         """Pictures of steps after `after_step` are of a run that was killed before it saved; they are deleted."""
         self._folder = folder / PICTURES_NAME
-        for path in self._folder.glob("*.png"):
-            number = path.stem.rpartition("-")[2]
-            if number.isdecimal() and int(number) > after_step:
+        for step, path in _pictures_of(folder).items():
+            if step > after_step:
                 path.unlink()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -128,6 +127,23 @@ class Tee:
 def read_metrics(folder: Path) -> list[dict[str, float]]:
     """What a run has logged so far, a step a dict."""
     return _whole_lines(folder / METRICS_NAME)
+
+
+def last_line_with(folder: Path, prefix: str) -> int:
+    """The last step of which a run has logged a number whose name begins so; 0 if there is none."""
+    lines = (line for line in read_metrics(folder) if any(name.startswith(prefix) for name in line))
+    return max((int(line["step"]) for line in lines), default=0)
+
+
+def last_picture(folder: Path) -> int:
+    """The last step of which a run has left a picture; 0 if there is none."""
+    return max(_pictures_of(folder), default=0)
+
+
+def _pictures_of(folder: Path) -> dict[int, Path]:
+    """Step to file."""
+    numbered = {path: path.stem.rpartition("-")[2] for path in (folder / PICTURES_NAME).glob("*.png")}
+    return {int(number): path for path, number in numbered.items() if number.isdecimal()}
 
 
 def _whole_lines(path: Path) -> list[dict[str, float]]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from train.hardware import utilisation
+
 STATUS = Path("/proc/self/status")  # Linux's
 
 
@@ -18,7 +20,8 @@ class Machine:
     """What speed is measured against."""
 
     device: torch.device
-    flops_per_row: float  # of training, of the model alone: what is computed again for memory's sake does not count
+    rows_per_step: int  # of all processes
+    flops_per_step: float  # of the model alone: what is computed again for memory's sake does not count
     peak_flops: float | None  # a second, of all processes together; None if unknown
 
 
@@ -26,10 +29,14 @@ class Pace:
     """Begins to measure when made."""
 
     def __init__(self, machine: Machine) -> None:
-        self.rows = 0  # of all processes
+        self._steps = 0
         self._machine = machine
         self._start = time.perf_counter()
         self._waited = 0.0  # seconds
+
+    def step(self) -> None:
+        """One more is done."""
+        self._steps += 1
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -41,15 +48,15 @@ class Pace:
     def figures(self) -> dict[str, float]:
         """`model_flop_utilisation` is of what the machine can do at most, 0..1, where that is known."""
         seconds = time.perf_counter() - self._start
-        flops = self.rows * self._machine.flops_per_row / seconds
+        flops = self._steps * self._machine.flops_per_step
         figures = {
-            "samples_per_second": self.rows / seconds,
+            "samples_per_second": self._steps * self._machine.rows_per_step / seconds,
             "data_wait_share": self._waited / seconds,
-            "model_tflops": flops / 1e12,  # a second
+            "model_tflops": flops / seconds / 1e12,  # a second
             "peak_memory_gb": peak_memory(self._machine.device) / 1e9,
         }
         if self._machine.peak_flops:
-            figures["model_flop_utilisation"] = flops / self._machine.peak_flops
+            figures["model_flop_utilisation"] = utilisation(flops, seconds=seconds, peak=self._machine.peak_flops)
         return figures
 
 

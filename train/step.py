@@ -63,21 +63,6 @@ class Learnt:
     gradient_norm: Tensor  # before clipping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skips:
-    """Steps that were passed over. Tensors on the model's device, which are not waited for."""
-
-    steps: Tensor
-    most_in_a_row: Tensor  # a row that is not over counts as far as it goes
-
-    @classmethod
-    def none(cls, device: torch.device) -> "Skips":
-        return cls(steps=torch.zeros((), device=device), most_in_a_row=torch.zeros((), device=device))
-
-    def and_one(self, broken: Tensor, in_a_row: Tensor) -> "Skips":
-        return Skips(steps=self.steps + broken, most_in_a_row=torch.maximum(self.most_in_a_row, in_a_row))
-
-
 class Stepper:
     """Takes steps with one optimizer."""
 
@@ -89,28 +74,18 @@ class Stepper:
         self._bf16 = bf16
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._device = self._parameters[0].device
-        self._in_a_row = torch.zeros((), device=self._device)
-        self._skips = Skips.none(self._device)
 
     def take(self, micros: Iterable[Micro], *, count: int) -> Learnt:
         """One step of `count` micro batches, at the rate the optimizer has."""
         self._called.train()
         parts = [self._backward(micro, last=number + 1 == count, count=count) for number, micro in enumerate(micros)]
         norm = whole(torch.nn.utils.clip_grad_norm_(self._parameters, self._clip))
-        broken = (~norm.isfinite()).float()
         # The fused optimizers leave weights and moments alone where this is 1, as they do for torch's GradScaler.
-        self._optimizer.found_inf = broken  # type: ignore[attr-defined]
+        self._optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        self._in_a_row = (self._in_a_row + 1) * broken
-        self._skips = self._skips.and_one(broken, self._in_a_row)
         values = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
         return Learnt(values=values, gradient_norm=norm)
-
-    def skips(self) -> "Skips":
-        """Since it was last asked."""
-        found, self._skips = self._skips, Skips.none(self._device)
-        return found
 
     def _backward(self, micro: Micro, *, last: bool, count: int) -> dict[str, Tensor]:
         torch.manual_seed(micro.seed)  # dropout's

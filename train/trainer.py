@@ -3,18 +3,23 @@
 Everything it works with is built elsewhere and handed in. The next step depends only on what a checkpoint holds:
 weights, optimizer, the weights' mean, step and position in the data; what chance decides follows from the seed and the
 step. On a CPU a run that was stopped therefore goes on bit for bit; a GPU may add in another order and differ in the
-last bits. The loop never waits for a GPU but where it logs, evaluates or saves.
+last bits. The loop never waits for a GPU but where it logs, shows or saves.
+
+A line of the log is the mean over the steps since the line before. One is written before each checkpoint, too, so that
+none stands between two lines: what a run logs after a checkpoint is the same whether or not it was stopped there.
+
+What fails in one process alone (reading, showing, writing a line) is kept until all processes have agreed to stop after
+the same whole step, and have saved it.
 """
 
 import logging
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from configs.loading import Config
@@ -24,17 +29,17 @@ from train.distributed import Company
 from train.ema import Ema
 from train.errors import Diverged
 from train.interruption import Met, interrupts_wait
+from train.look import Look
 from train.metrics import Sink
 from train.models.vilt import Vilt
 from train.objectives.base import Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
 from train.pace import Machine, Pace
 from train.parallel import Parallel, is_cut, whole, whole_weights
-from train.step import TOTAL, Learnt, Micro, Stepper, autocast, chance
+from train.step import TOTAL, Micro, Stepper, autocast, chance
+from train.tally import NORM, Interval, Tally
 
 logger = logging.getLogger(__name__)
-
-NORM = "gradient_norm"
 
 _GO_ON = (
     "so training stopped and the last good checkpoint, if there is one, was kept: "
@@ -51,6 +56,7 @@ class TrainerConfig(Config):
     keep: int = Field(2, ge=1)  # newest checkpoints kept
     keep_every: int = Field(0, ge=0)  # steps; checkpoints at multiples of it are kept for good; 0 keeps none so
     evaluate_every: int = Field(0, ge=0)  # steps; retrieval on the val split, 0 never
+    evaluate_samples: int = Field(1000, ge=0)  # of the val split, evenly spread over it, held in memory; 0 all
     sheet_every: int = Field(0, ge=0)  # steps; a picture of what is hidden and what is rebuilt, 0 never
     wandb: str = ""  # project of Weights & Biases to log to as well
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -61,6 +67,15 @@ class TrainerConfig(Config):
     max_skips: int = Field(10, ge=1)  # steps in a row without a finite gradient that are borne
     divergence: float = Field(0.7, ge=0)  # stop if this share of what the loss had fallen is lost again; 0 never
     threads: int = Field(0, ge=0)  # of the CPU; 0 leaves torch's choice
+
+    @model_validator(mode="after")
+    def _only_what_is_saved_is_kept(self) -> "TrainerConfig":
+        if self.keep_every % self.save_every:
+            raise ValueError(
+                f"keep_every={self.keep_every} must be a multiple of save_every={self.save_every}: "
+                "at other steps there is no checkpoint to keep"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +89,7 @@ class Parts:
     objective: Objective[Any]
     company: Company
     batches: Iterator[Batch]  # endless, from the state's positions on
-    evaluate: Callable[[], Mapping[str, float]] | None
-    sheet: Callable[[], bytes] | None  # PNG
+    looks: tuple[Look, ...]  # the same in all processes if each holds a part of the weights, else of the first only
     sink: Sink
     writer: Writer
     machine: Machine
@@ -91,115 +105,136 @@ class Trainer:
         self._seed = seed
         self._device = next(parts.model.parameters()).device
         self._stepper = Stepper(parts.called, parts.optimizer, clip=optim.clip, bf16=config.precision == "bf16")
+        self._tally = Tally(self._device)
         self._pace = Pace(parts.machine)
+        self._failure: Exception | None = None
 
     def fit(self, state: TrainState) -> TrainState:
         """Train from `state` to the last step, or to the step in which the user interrupts; save; return the state.
 
-        Raises Diverged when the loss is no longer a number or runs away; the checkpoints before that stay.
+        Raises Diverged when the loss is no longer a number or runs away; the checkpoints before that stay. What fails
+        in reading or showing leaves after the last whole step was saved.
         """
         config = self._config
         saved = state.step
         with interrupts_wait() as met:
-            while state.step < config.steps and not self._interrupted(met):
+            met.in_step = state.step
+            self._look(state.step)
+            while state.step < config.steps and (batches := self._agreed_batches(met)):
                 met.in_step = state.step + 1
-                positions, learnt = self._learn(state)
-                state = state.after(positions)
-                last = state.step == config.steps
-                if last or state.step % config.log_every == 0:
-                    state = self._log(state, learnt)
-                self._look(state.step, last=last)
-                if last or state.step % config.save_every == 0:  # after the evaluation: nobody would make up for it
-                    self._save(state)
+                state = self._learn(state, batches)
+                if self._is_due(state.step, config.log_every):
+                    state = self._log(state)
+                if self._is_due(state.step, config.save_every):
+                    state = self._save(state)
                     saved = state.step
+                self._look(state.step)
             if state.step > saved:
-                self._save(state)
+                state = self._save(state)
+        self._parts.company.fail_together(self._failure)
         return state
 
-    def _interrupted(self, met: Met) -> bool:
-        """All processes stop after the same step, whichever of them the signal reached."""
-        return self._parts.company.any(met.interrupted)
+    def _is_due(self, step: int, every: int) -> bool:
+        return step == self._config.steps or step % every == 0
 
-    def _learn(self, state: TrainState) -> tuple[tuple[Any, ...], Learnt]:
-        """One step; and where reading goes on after it."""
-        parts, config = self._parts, self._config
-        rate = learning_rate(self._optim, state.step, steps=config.steps, reduced=state.plateau.reduced)
+    def _agreed_batches(self, met: Met) -> list[Batch]:
+        """The micro batches of the next step; none if one of the processes was interrupted or has failed."""
+        batches: list[Batch] = []
+        if not met.interrupted and self._failure is None:
+            with self._failure_kept(), self._pace.waiting():
+                batches = [next(self._parts.batches) for _ in range(self._config.accumulate)]
+        stop = met.interrupted or self._failure is not None
+        return [] if self._parts.company.any(stop) else batches
+
+    @contextmanager
+    def _failure_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever it is, the others must not wait for ever, and the work is to be saved
+            self._failure = self._failure or error
+
+    def _learn(self, state: TrainState, batches: list[Batch]) -> TrainState:
+        """One step."""
+        parts = self._parts
+        rate = learning_rate(self._optim, state.step, steps=self._config.steps, reduced=state.plateau.reduced)
         set_learning_rate(parts.optimizer, rate)
-        batches = (self._next_batch() for _ in range(config.accumulate))
-        after: list[tuple[Any, ...]] = []
-
-        def micros() -> Iterator[Micro]:
-            for number, batch in enumerate(batches):
-                after.append(batch.after)
-                yield self._micro(batch, step=state.step, number=number)
-
-        learnt = self._stepper.take(micros(), count=config.accumulate)
+        micros = (self._micro(batch, step=state.step, number=number) for number, batch in enumerate(batches))
+        learnt = self._stepper.take(micros, count=len(batches))
         parts.model.limit_scale()
         if parts.ema is not None:
             parts.ema.update(state.step)
-        return after[-1], learnt
-
-    def _next_batch(self) -> Batch:
-        with self._pace.waiting():
-            batch = next(self._parts.batches)
-        self._pace.rows += len(batch.keys) * self._parts.company.place.world
-        return batch
+        self._tally.add(learnt, replaced=sum(batch.replaced for batch in batches))
+        self._pace.step()
+        return state.after(batches[-1].after)
 
     def _micro(self, batch: Batch, *, step: int, number: int) -> Micro:
         seed = chance(self._seed, step=step, micro=number, rank=self._parts.company.place.rank)
         drawn = self._parts.objective.draw(batch, torch.Generator().manual_seed(seed))
         return Micro(batch=batch.to(self._device), drawn=drawn.to(self._device), seed=seed)
 
-    def _log(self, state: TrainState, learnt: Learnt) -> TrainState:
-        """The step's numbers to the sink; what the schedule and the watch over the loss make of them to the state."""
-        parts = self._parts
-        skips = self._stepper.skips()
-        found = torch.stack([*learnt.values.values(), learnt.gradient_norm, skips.steps, skips.most_in_a_row])
-        *means, norm, skipped, in_a_row = parts.company.mean(found.double().cpu()).tolist()
-        values = dict(zip(learnt.values, means, strict=True)) | {NORM: norm, "skipped_steps": skipped}
-        values |= {"learning_rate": parts.optimizer.param_groups[0]["lr"] / parts.optimizer.param_groups[0]["lr_scale"]}
-        finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        parts.sink.log(state.step, finite | self._pace.figures())
-        self._pace = Pace(parts.machine)
-        if skipped:
-            _tell_broken(values, state.step, skipped=int(skipped))
-            if in_a_row >= self._config.max_skips:
-                raise Diverged(f"{int(in_a_row)} steps in a row had no finite gradient by step {state.step}, {_GO_ON}")
-        return self._judged(state, values[TOTAL]) if math.isfinite(values[TOTAL]) else state
+    def _log(self, state: TrainState) -> TrainState:
+        """A line of the steps since the last one; what the schedule and the watch over the loss make of it."""
+        if not self._tally.steps:
+            return state
+        interval = self._tally.interval(self._parts.company)
+        self._tell(interval, state.step)
+        if interval.most_in_a_row >= self._config.max_skips:
+            raise Diverged(
+                f"{interval.most_in_a_row} steps in a row had no finite gradient by step {state.step}, {_GO_ON}"
+            )
+        return self._judged(state, interval)
 
-    def _judged(self, state: TrainState, loss: float) -> TrainState:
+    def _tell(self, interval: Interval, step: int) -> None:
+        group = self._parts.optimizer.param_groups[0]
+        values = interval.means | {
+            "learning_rate": group["lr"] / group["lr_scale"],
+            "skipped_steps": interval.skipped,
+            "replaced_samples": interval.replaced,
+        }
+        with self._failure_kept():
+            self._parts.sink.log(step, values | self._pace.figures())
+        self._pace = Pace(self._parts.machine)
+        if interval.skipped:
+            logger.warning(
+                "Up to step %d, %d step(s) were passed over: %s was not a number.",
+                step,
+                interval.skipped,
+                _what_broke(interval),
+            )
+
+    def _judged(self, state: TrainState, interval: Interval) -> TrainState:
+        if TOTAL not in interval.means:
+            return state
+        loss = interval.means[TOTAL]
         course = state.course.after(loss)
         if course.diverged(share=self._config.divergence):
             raise Diverged(
                 f"The loss has risen from {course.lowest:.3g} to {course.smooth:.3g} by step {state.step}, {_GO_ON}"
             )
-        steps = self._config.log_every
-        plateau = state.plateau
-        if self._optim.schedule.kind == "plateau" and state.step % steps == 0:
-            settings = self._optim.schedule.plateau
-            plateau = plateau.after(loss * steps, steps=steps, config=settings, least=self._optim.final_lr)
+        schedule, plateau = self._optim.schedule, state.plateau
+        if schedule.kind == "plateau":
+            steps, least = interval.steps, self._optim.final_lr
+            plateau = plateau.after(loss * steps, steps=steps, config=schedule.plateau, least=least)
         return replace(state, course=course, plateau=plateau)
 
-    def _look(self, step: int, *, last: bool) -> None:
-        """Evaluate and draw when it is time, with the weights' mean if there is one."""
-        parts, config = self._parts, self._config
-        evaluate = parts.evaluate if _due(step, config.evaluate_every, last=last) else None
-        sheet = parts.sheet if _due(step, config.sheet_every, last=last) else None
-        if evaluate is None and sheet is None:
+    def _look(self, step: int) -> None:
+        """Show what is due, with the weights' mean if there is one."""
+        parts = self._parts
+        due = [look for look in parts.looks if look.is_due(step, last=step == self._config.steps)]
+        if not due:
             return
-        with ExitStack() as stack:
+        with self._failure_kept(), ExitStack() as stack:
             if parts.ema is not None:
                 stack.enter_context(parts.ema.applied())
             stack.enter_context(whole_weights(parts.called))
-            stack.enter_context(autocast(self._device, bf16=config.precision == "bf16"))
-            if evaluate is not None:
-                parts.sink.log(step, evaluate())
-            if sheet is not None:
-                parts.sink.picture(step, "sheet", sheet())
+            stack.enter_context(autocast(self._device, bf16=self._config.precision == "bf16"))
+            for look in due:
+                look.show(step, parts.sink)
         self._pace = Pace(parts.machine)
 
-    def _save(self, state: TrainState) -> None:
-        parts = self._parts
+    def _save(self, state: TrainState) -> TrainState:
+        """With what the steps since the last line make of it."""
+        parts, state = self._parts, self._log(state)
         _check_weights(parts.model, state.step)
         weights: Weights | None = None
         if parts.company.place.first or is_cut(parts.called):
@@ -210,16 +245,12 @@ class Trainer:
             parts.writer.save(weights, state)
 
         parts.company.from_first(save)
+        return state
 
 
-def _due(step: int, every: int, *, last: bool) -> bool:
-    return bool(every) and (last or step % every == 0)
-
-
-def _tell_broken(values: Mapping[str, float], step: int, *, skipped: int) -> None:
-    terms = [name for name, value in values.items() if name not in (TOTAL, NORM) and not math.isfinite(value)]
-    which = f"the loss {terms[0].removeprefix('loss/')}" if terms else "the gradient"
-    logger.warning("Up to step %d, %d step(s) were passed over: %s was not a number.", step, skipped, which)
+def _what_broke(interval: Interval) -> str:
+    terms = [name for name in interval.broken if name not in (TOTAL, NORM)]
+    return f"the loss {terms[0].removeprefix('loss/')}" if terms else "the gradient"
 
 
 def _check_weights(model: Vilt, step: int) -> None:

@@ -46,7 +46,8 @@ def broken_steps(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         if calls[-1] not in broken:
             return losses
         first, *others = losses.terms
-        return Losses(terms=(Term(name=first.name, value=first.value * torch.nan, weight=first.weight), *others))
+        broke = Term(name=first.name, value=first.value * torch.nan, weight=first.weight)
+        return Losses(terms=(broke, *others), accuracies=losses.accuracies)
 
     monkeypatch.setattr(Pretraining, "__call__", call)
     return broken

@@ -12,13 +12,13 @@ from train.models.cost import Geometry, Pass
 from train.objectives.config import ObjectiveConfig
 from train.objectives.contrastive import ShownPatches
 from train.objectives.masked import Goal, Rebuilt, goals
-from train.objectives.masks import ModePlan
+from train.objectives.masks import Lone, ModePlan
 from train.objectives.pretraining import Pretraining
 
 
-def step_passes(config: ObjectiveConfig, geometry: Geometry, *, rows: int) -> tuple[Pass, ...]:
-    """Of a batch of `rows` pairs in one process."""
-    batch = blank_batch(geometry, rows)
+def step_passes(config: ObjectiveConfig, geometry: Geometry, *, rows: int, lone: Lone = (0, 0)) -> tuple[Pass, ...]:
+    """Of a batch of `rows` pairs in one process, and `lone` rows beside them."""
+    batch = blank_batch(geometry, rows, lone)
     pretraining = Pretraining(config, mask_token=0, patches=geometry.patches)
     drawn = pretraining.draw(batch, torch.Generator().manual_seed(0))
     wanted = goals(config.weights)
@@ -63,9 +63,9 @@ def _shown(geometry: Geometry, drawn: ShownPatches) -> int:
     return geometry.patches if drawn.places_BK is None else drawn.places_BK.shape[1]
 
 
-def blank_batch(geometry: Geometry, rows: int) -> Batch:
+def blank_batch(geometry: Geometry, pairs: int, lone: Lone = (0, 0)) -> Batch:
     """Full captions and no pixels: only shapes are looked at."""
-    size, length = geometry.image_size, geometry.text_length
+    size, length, rows = geometry.image_size, geometry.text_length, pairs + sum(lone)
     real_BL = torch.ones(rows, length, dtype=torch.bool)
     begins_BL = real_BL.clone()
     begins_BL[:, 0] = False
@@ -79,4 +79,6 @@ def blank_batch(geometry: Geometry, rows: int) -> Batch:
         captions=("",) * rows,
         keys=("",) * rows,
         after=(),
+        lone_texts=lone[0],
+        lone_images=lone[1],
     )
