@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from configs.loading import ConfigError
 
+MAX_LENGTH = 1000  # characters of an error that are shown
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EPILOG = "--debug, anywhere on the line, shows debug messages and full tracebacks."
 
@@ -91,4 +92,6 @@ def _show(console: Console, error: Exception, *, debug: bool) -> None:
         console.print_exception()
     text = " ".join(str(error).split()) or type(error).__name__
     printable = "".join(sign for sign in text if sign.isprintable())  # strangers' names steer no terminal
+    if len(printable) > MAX_LENGTH:
+        printable = f"{printable[:MAX_LENGTH]}… (--debug shows all of it)"
     console.print(f"[bold red]Error:[/] {escape(printable)}", highlight=False)

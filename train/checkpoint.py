@@ -14,23 +14,26 @@ import re
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from shards.errors import shown
 from train.course import Course
-from train.data.order import BEGINNING, Position
+from train.data.order import BEGINNING, Count, Position
 from train.data.tokenizer import Tokenizer
 from train.ema import Ema
 from train.errors import CannotSave, CheckpointError
 from train.optim import trained_parameters
 from train.parallel import cut_like, whole_tensors
+from train.rows import Rows
 from train.schedule import Plateau
 
-SCHEMA = 2
+SCHEMA: Final = 2
 LATEST_NAME = "latest"
 STATE_NAME = "state.json"
 MODEL_NAME = "model.safetensors"
@@ -51,11 +54,14 @@ class SetState:
 class TrainState:
     """Everything but tensors that the next step depends on; what chance decides follows from the seed and the step."""
 
-    step: int  # steps done
-    sets: tuple[SetState, ...]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    step: Count  # steps done
+    sets: Annotated[tuple[SetState, ...], Field(min_length=1)]
+    rows: Rows  # what a micro batch held last: it decides what the model has learnt
     plateau: Plateau = field(default_factory=Plateau)
     course: Course = field(default_factory=Course)
-    schema: int = SCHEMA
+    schema: Literal[2] = SCHEMA
 
     @property
     def positions(self) -> tuple[Position, ...]:
@@ -219,8 +225,10 @@ def latest_checkpoint(folder: Path) -> Path:
     """The newest of the checkpoints in `folder`. Raises CheckpointError if there is none."""
     pointer = folder / LATEST_NAME
     if not pointer.is_file():
+        if whole := checkpoints_in(folder):  # killed before it could point at its first one
+            return whole[max(whole)]
         raise CheckpointError(f"{folder} holds no checkpoint: there is no file {LATEST_NAME!r} in it.")
-    name = pointer.read_text(encoding="utf-8").strip()
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
     if Path(name).name != name:
         raise CheckpointError(f"{pointer} names {name!r:.80}, which does not lie in its folder.")
     return folder / name
@@ -249,14 +257,15 @@ def _fitting(entries: dict[str, Tensor], parameter: Tensor, place: str) -> dict[
 
 def _read_state(path: Path) -> TrainState:
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if values.get("schema") != SCHEMA:
-            raise CheckpointError(f"{path} has schema {values.get('schema')!r}; this version reads schema {SCHEMA}.")
-        sets = tuple(SetState(**each | {"position": Position(**each["position"])}) for each in values["sets"])
-        plateau, course = Plateau(**values["plateau"]), Course(**values["course"])
-        return TrainState(**values | {"sets": sets, "plateau": plateau, "course": course})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not the state of a checkpoint: {error}.") from None
+        return TypeAdapter(TrainState).validate_json(path.read_bytes())
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+    first = min(wrong, key=lambda each: each["loc"] != ("schema",))  # another schema explains all the rest
+    name, value = ".".join(map(str, first["loc"])), shown(first["input"])
+    if name == "schema":
+        raise CheckpointError(f"{path} has schema {value}; this version reads schema {SCHEMA}.")
+    at = f"{name}={value}: " if name else ""
+    raise CheckpointError(f"{path} is not the state of a checkpoint: {at}{first['msg']}. Resume from another one.")
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

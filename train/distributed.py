@@ -155,7 +155,12 @@ class Company:
             return
         told: list[Any] = [None] * self.place.world
         mine = None if failure is None else _placed(failure, self.place)
-        torch.distributed.all_gather_object(told, mine, group=self._group)
+        try:
+            torch.distributed.all_gather_object(told, mine, group=self._group)
+        except RuntimeError:  # another has ended meanwhile
+            if failure is None:
+                raise
+            raise failure from None
         found = next((each for each in told if each is not None), None)
         if found is None:
             return

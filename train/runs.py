@@ -7,14 +7,21 @@ import importlib.metadata
 import json
 import platform
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from train.checkpoint import LATEST_NAME, STATE_NAME, checkpoints_in, latest_checkpoint
+from train.checkpoint import LATEST_NAME, SETTINGS_NAME, STATE_NAME, checkpoints_in, latest_checkpoint
 from train.errors import RunFolderError
-from train.metrics import METRICS_NAME
+from train.metrics import METRICS_NAME, PICTURES_NAME
+from train.weights_and_biases import ID_NAME
 
 ROOT = Path("runs")
 CHECKPOINTS = "checkpoints"
+VERSIONS_NAME = "versions.json"
+# What a run leaves beside its checkpoints; names that begin with a dot are of files it was still writing.
+_LEFT = {SETTINGS_NAME, VERSIONS_NAME, METRICS_NAME, PICTURES_NAME, ID_NAME, "tensorboard", "wandb", CHECKPOINTS}
 
 
 def next_free_run(root: Path = ROOT) -> Path:
@@ -32,11 +39,45 @@ def newest_run(root: Path = ROOT) -> Path:
     return pointers[-1].parent.parent
 
 
-def refuse_taken(run: Path) -> None:
-    """Raises RunFolderError if something is in the folder of a new run."""
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        how = "add --resume to go on with it" if _has_checkpoint(run) else "delete it, for it has no checkpoint"
-        raise RunFolderError(f"{run} is not empty, and a new run would mix with it: {how}, or give another --out.")
+def refuse_taken(run: Path, *, again: bool = False) -> None:
+    """Raises RunFolderError if something is in the folder of a new run.
+
+    With `again` it may hold what a run has left that was stopped before its first checkpoint.
+    """
+    held = {path.name for path in run.iterdir()} if run.is_dir() else {run.name} if run.exists() else set()
+    strange = sorted(name for name in held - _LEFT if not name.startswith("."))
+    if not held or (again and not strange and not has_checkpoint(run)):
+        return
+    if strange:
+        raise RunFolderError(
+            f"{run} is no run's folder, and a new run would mix with {strange[0]}: give another --out."
+        )
+    how = "go on with it" if has_checkpoint(run) else "start it again, for it has no checkpoint"
+    raise RunFolderError(
+        f"{run} is not empty, and a new run would mix with it: add --resume to {how}, or give another --out."
+    )
+
+
+@contextmanager
+def beginning(run: Path) -> Iterator[None]:
+    """In it a new run is set up: if that fails, nothing of it is left to block its name."""
+    here, before = run.exists(), any(run.iterdir()) if run.is_dir() else False
+    try:
+        yield
+    except BaseException:
+        if run.is_dir() and not before:
+            _empty(run)
+            if not here:
+                run.rmdir()
+        raise
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -55,12 +96,12 @@ def checkpoint_of(path: Path) -> Path:
     """The checkpoint meant by a run's folder, or by a checkpoint's own."""
     if is_checkpoint(path):
         return path
-    if _has_checkpoint(path):
+    if has_checkpoint(path):
         return latest_checkpoint(path / CHECKPOINTS)
     if not path.is_dir():
         raise RunFolderError(f"{path} does not exist: give the folder of a run of 'train pretrain'.")
     if (path / METRICS_NAME).is_file():
-        raise RunFolderError(f"{path} was stopped before its first checkpoint: delete it and start it again.")
+        raise RunFolderError(f"{path} was stopped before its first checkpoint: start it again with --resume --out.")
     raise RunFolderError(f"{path} holds neither a run nor a checkpoint: give the folder of a run of 'train pretrain'.")
 
 
@@ -76,8 +117,9 @@ def checkpoint_of_step(run: Path, step: int) -> Path:
     return kept[step]
 
 
-def _has_checkpoint(run: Path) -> bool:
-    return (run / CHECKPOINTS / LATEST_NAME).is_file()
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is something that a run could go on from, if it is not damaged."""
+    return (run / CHECKPOINTS / LATEST_NAME).is_file() or bool(checkpoints_in(run / CHECKPOINTS))
 
 
 def versions() -> dict[str, str]:
@@ -88,4 +130,4 @@ def versions() -> dict[str, str]:
 
 
 def write_versions(run: Path) -> None:
-    (run / "versions.json").write_text(json.dumps(versions(), indent=1) + "\n", encoding="utf-8")
+    (run / VERSIONS_NAME).write_text(json.dumps(versions(), indent=1) + "\n", encoding="utf-8")

@@ -13,11 +13,12 @@ were cooled sit in a narrow valley, and the jump back to the full rate costs wha
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from configs.loading import Config
+from train.data.order import Count
 
 Kind = Literal["cosine", "linear", "constant", "plateau"]
 
@@ -96,11 +97,11 @@ _FALLS: dict[Kind, Callable[[ScheduleConfig, Span], float]] = {
 class Plateau:
     """What reducing on a plateau remembers: numbers alone, for the checkpoint's JSON."""
 
-    reduced: float = 1.0  # what the rate is multiplied by
+    reduced: Annotated[float, Field(gt=0, le=1)] = 1.0  # what the rate is multiplied by
     best: float | None = None  # lowest mean so far
-    bad: int = 0  # judgements since then, or since the last reduction
+    bad: Count = 0  # judgements since then, or since the last reduction
     loss_sum: float = 0.0  # since the last judgement
-    steps: int = 0  # since the last judgement
+    steps: Count = 0  # since the last judgement
 
     def after(self, loss_sum: float, *, steps: int, config: PlateauConfig, least: float) -> "Plateau":
         """The memory after `steps` more, whose training losses sum to `loss_sum`; judged once `every` are full.

@@ -32,7 +32,7 @@ class Trained:
             model=model.eval(),
             tokenizer=checkpoint.tokenizer,
             config=config,
-            learnt=subject_of(config, checkpoint.tokenizer).learnt,
+            learnt=subject_of(config, checkpoint.tokenizer, checkpoint.state.rows).learnt,
             checkpoint=checkpoint,
         )
 

@@ -19,6 +19,7 @@ from train.ema import Ema
 from train.errors import CannotSave, CheckpointError
 from train.models.vilt import Vilt
 from train.optim import make_optimizer
+from train.rows import Rows
 from train.schedule import Plateau
 
 
@@ -26,6 +27,7 @@ def state_at(step: int) -> TrainState:
     return TrainState(
         step=step,
         sets=(SetState(path="/somewhere", digest="d", position=Position(epoch=1, ordinal=step)),),
+        rows=Rows(pairs=8, texts=4, processes=2),
         plateau=Plateau(reduced=0.5, best=1 / 3, steps=2),
         course=Course().after(0.1).after(0.7),
     )

@@ -15,6 +15,7 @@ from train.models.vilt import Vilt
 from train.objectives.config import learnt
 from train.objectives.masked import MaskedConfig, MaskedModeling
 from train.objectives.masks import ModeShares
+from train.rows import Rows
 
 ONLY_HIDDEN = MaskedConfig(shares=ModeShares(joint=0, text_hidden=1, image_hidden=0, unpaired=0))
 
@@ -50,7 +51,7 @@ def test_in_training_the_same_enters_the_encoder_whatever_the_caption(
 def test_a_score_does_not_hang_on_how_long_any_caption_is(
     model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer
 ) -> None:
-    subject = Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows=16))
+    subject = Subject(tokenizer=tokenizer, learnt=learnt(config.objective, Rows(pairs=16)))
     seen = what_enters(model)
     gallery = Gallery.collect([batch])
     first = fullmask(model, gallery, subject)
@@ -72,7 +73,7 @@ def test_a_score_does_not_hang_on_how_long_any_caption_is(
 @torch.no_grad()
 def test_padding_scores_nothing(model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer) -> None:
     """A caption without pieces agrees with no image better than with another; pieces in padding are not read."""
-    subject = Subject(tokenizer=tokenizer, learnt=learnt(config.objective, rows=16))
+    subject = Subject(tokenizer=tokenizer, learnt=learnt(config.objective, Rows(pairs=16)))
     gallery = Gallery.collect([batch])
     empty = Gallery.collect([cut(batch, tokenizer, slots=1)])
     assert fullmask(model, empty, subject).abs().max() < 1e-5

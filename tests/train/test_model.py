@@ -10,7 +10,6 @@ from configs.loading import load
 from tests.train.small import SMALL_SETTINGS, small_model
 from train.batch import Batch
 from train.commands.objective import make_objective
-from train.commands.request import Rows
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
 from train.models.embeddings import ImageInput, TextInput, patchify, shown_patches, whole_image
@@ -95,7 +94,7 @@ def gradients(config: TrainConfig, tokenizer: Tokenizer, batch: Batch) -> dict[s
     """Of all that is learnt, by a model with some dropout."""
     model, objective = (
         small_model(config, tokenizer),
-        make_objective(config, tokenizer, Rows(pairs=batch.pairs, texts=0, images=0)),
+        make_objective(config, tokenizer),
     )
     torch.manual_seed(0)
     drawn = objective.draw(batch, torch.Generator().manual_seed(0))

@@ -17,6 +17,7 @@ from train.objectives.masked import MaskedConfig, MaskedModeling, MaskedWeights
 from train.objectives.masks import ModeShares
 from train.objectives.pretraining import Pretraining
 from train.optim import make_optimizer
+from train.rows import Rows
 
 TERMS = {
     "joint_text",
@@ -138,8 +139,8 @@ def assert_untaught_gets_no_gradient(
     objective = objective_of(config, tokenizer, **settings)
     torch.autograd.backward(losses_of(objective, model, batch, generator()).total)
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
-    lone = (batch.lone_texts, batch.lone_images)
-    assert set(untaught(model, with_settings(config, **settings), rows=batch.pairs, lone=lone)) == without
+    rows = Rows(pairs=batch.pairs, texts=batch.lone_texts, images=batch.lone_images)
+    assert set(untaught(model, with_settings(config, **settings), rows)) == without
 
 
 def test_settings_under_which_nothing_is_learnt_are_refused(config: TrainConfig) -> None:
@@ -157,7 +158,7 @@ def test_what_a_model_learnt_is_what_its_terms_were(
     batch = first(batch, rows)
     objective = objective_of(config, tokenizer, alternate=alternate, matching={"weight": 1})
     terms = values(losses_of(objective, model, batch, generator()))
-    taught = learnt(settings, rows=rows)
+    taught = learnt(settings, Rows(pairs=rows))
     assert taught.hidden_pieces == ("hidden_text" in terms)
     assert taught.hidden_bag == ("hidden_text_bow" in terms)
     assert taught.matched == ("matching" in terms)

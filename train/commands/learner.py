@@ -3,6 +3,8 @@
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,9 +14,10 @@ from torch import Tensor, nn
 
 from train.checkpoint import Checkpoint
 from train.commands.assembly import make_model
-from train.commands.objective import make_objective
-from train.commands.request import Request, rows_by_kind
+from train.commands.objective import make_objective, tell_of_missing_modes
+from train.commands.request import Request
 from train.commands.starting import start
+from train.config import TrainConfig
 from train.data.sets import captions_of
 from train.data.tokenizer import Tokenizer, count_pieces, make_tokenizer
 from train.distributed import Company
@@ -26,6 +29,7 @@ from train.objectives.config import untaught
 from train.objectives.losses import inverse_document_frequency
 from train.optim import make_optimizer
 from train.parallel import spread
+from train.rows import Rows
 from train.step import Learning
 
 logger = logging.getLogger(__name__)
@@ -43,35 +47,51 @@ class Learner:
     called: nn.Module  # model and objective as one, as each process calls them
     optimizer: torch.optim.Optimizer
     ema: Ema | None
+    rows: Rows  # of a micro batch
 
 
-def new_learner(request: Request, company: Company, device: torch.device) -> Learner:
+def new_learner(request: Request, rows: Rows, company: Company, device: torch.device) -> Learner:
     """With weights drawn from the seed, or taken from where model.start_from says."""
     words = company.from_first(lambda: _read_words(request))
-    model = make_model(request.config, words.tokenizer)
-    model.bag_head.idf_V.copy_(words.idf_V)
-    start(model, request.config, words.tokenizer)
+    model = company.each(lambda: _new_model(request, words))
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     logger.info("%.1f million parameters on %s, %d process(es)", millions, device, company.place.world)
-    return _assembled(request, words.tokenizer, model.to(device), company)
+    return _assembled(request.config, words.tokenizer, model.to(device), rows, company)
 
 
-def restored_learner(request: Request, checkpoint: Checkpoint, company: Company, device: torch.device) -> Learner:
-    """As it was when the checkpoint was written."""
-    model = make_model(request.config, checkpoint.tokenizer)
-    checkpoint.load_model(model)
-    learner = _assembled(request, checkpoint.tokenizer, model.to(device), company)
-    checkpoint.load_optimizer(model, learner.optimizer)
-    if learner.ema is not None:
-        checkpoint.load_ema(learner.ema)
+def restored_learner(request: Request, rows: Rows, company: Company, device: torch.device) -> Learner:
+    """As it was when the checkpoint was written that is to be resumed."""
+    assert request.resumed is not None
+    checkpoint = request.resumed
+    model = company.each(lambda: _restored_model(request.config, checkpoint))
+    learner = _assembled(request.config, checkpoint.tokenizer, model.to(device), rows, company)
+    company.each(lambda: _restore_memory(learner, checkpoint))
     return learner
 
 
-def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Company) -> Learner:
-    config = request.config
-    rows = rows_by_kind(request, company.place)
-    objective = make_objective(config, tokenizer, rows)
-    for parameter in untaught(model, config.objective, rows=rows.pairs, lone=rows.lone).values():
+def _new_model(request: Request, words: "_Words") -> Vilt:
+    model = make_model(request.config, words.tokenizer)
+    model.bag_head.idf_V.copy_(words.idf_V)
+    start(model, request.config, words.tokenizer)
+    return model
+
+
+def _restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
+    model = make_model(config, checkpoint.tokenizer)
+    checkpoint.load_model(model)
+    return model
+
+
+def _restore_memory(learner: Learner, checkpoint: Checkpoint) -> None:
+    checkpoint.load_optimizer(learner.model, learner.optimizer)
+    if learner.ema is not None:
+        checkpoint.load_ema(learner.ema)
+
+
+def _assembled(config: TrainConfig, tokenizer: Tokenizer, model: Vilt, rows: Rows, company: Company) -> Learner:
+    objective = make_objective(config, tokenizer)
+    tell_of_missing_modes(config, rows)
+    for parameter in untaught(model, config.objective, rows).values():
         parameter.requires_grad_(False)  # DDP waits for the gradients of all that are not frozen
     if config.trainer.compile:
         compile_blocks(model)
@@ -85,23 +105,45 @@ def _assembled(request: Request, tokenizer: Tokenizer, model: Vilt, company: Com
         called=called,
         optimizer=make_optimizer(model, config.optim),
         ema=Ema(model, decay=config.optim.ema) if config.optim.ema else None,
+        rows=rows,
     )
 
 
 def compile_blocks(model: Vilt) -> None:
     """Block by block: quick to compile, as all blocks share their code, and FSDP2 may cut between them.
 
-    Raises RequestError on a CPU without a C++ compiler.
+    Raises what require_compiler does.
     """
-    on_gpu = next(model.parameters()).is_cuda
-    if not (on_gpu or any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))):
+    require_compiler(next(model.parameters()).device)
+    logger.info("The first steps compile the model, which may take minutes.")
+    torch._dynamo.config.recompile_limit = SHAPES
+    for block in (*model.blocks, *model.decoder.blocks):
+        block.compile(dynamic=False)
+
+
+def require_compiler(device: torch.device) -> None:
+    """Raises RequestError on a CPU without a C++ compiler."""
+    if device.type != "cuda" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise RequestError(
             "trainer.compile=true needs a C++ compiler where there is no GPU, and neither g++ nor clang++ is here: "
             "install one, or leave the setting out."
         )
-    torch._dynamo.config.recompile_limit = SHAPES
-    for block in (*model.blocks, *model.decoder.blocks):
-        block.compile(dynamic=False)
+
+
+@contextmanager
+def compiler_errors_told() -> Iterator[None]:
+    """Raises RequestError, a sentence, in place of the pages that a compiler says when it fails or is interrupted."""
+    from torch._dynamo.exc import TorchDynamoException  # with it comes the compiler, which few runs need
+    from torch._inductor.exc import CppCompileError
+
+    try:
+        yield
+    except (TorchDynamoException, CppCompileError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise RequestError(
+            f"Compiling the model failed or was interrupted ({reason:.200}): leave trainer.compile out, "
+            "or see all that the compiler says with --debug."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

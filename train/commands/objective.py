@@ -3,21 +3,25 @@
 import logging
 from typing import Any
 
-from train.commands.request import Rows
 from train.config import TrainConfig
 from train.data.tokenizer import Tokenizer
 from train.objectives.base import Objective
 from train.objectives.masks import without_rows
 from train.objectives.pretraining import Pretraining
+from train.rows import Rows
 
 logger = logging.getLogger(__name__)
 
 
-def make_objective(settings: TrainConfig, tokenizer: Tokenizer, rows: Rows) -> Objective[Any]:
-    """The sum of all that is to be learnt from micro batches of `rows`."""
-    config = settings.objective
+def make_objective(settings: TrainConfig, tokenizer: Tokenizer) -> Objective[Any]:
+    """The sum of all that is to be learnt."""
     patches = (settings.data.image_size // settings.model.patch) ** 2
-    if missing := without_rows(config, rows.pairs, rows.lone):
+    return Pretraining(settings.objective, mask_token=tokenizer.mask, patches=patches)
+
+
+def tell_of_missing_modes(settings: TrainConfig, rows: Rows) -> None:
+    """A warning where a mode has a share of the pairs, but no row of micro batches of `rows`."""
+    if missing := without_rows(settings.objective, rows.pairs, rows.lone):
         logger.warning(
             "%d pairs a process and micro batch (data.batch_size=%d) are too few for the shares of %s: "
             "no row is used so, and their losses are missing.",
@@ -25,4 +29,3 @@ def make_objective(settings: TrainConfig, tokenizer: Tokenizer, rows: Rows) -> O
             settings.data.batch_size,
             ", ".join(missing),
         )
-    return Pretraining(config, mask_token=tokenizer.mask, patches=patches)

@@ -38,9 +38,7 @@ class Request:
         return max(0, self.config.trainer.steps - done)
 
 
-def new_request(
-    shards: Sequence[str | Path], out: Path | None, config: TrainConfig, *, again: bool = False
-) -> Request:
+def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainConfig, *, again: bool = False) -> Request:
     """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked.
 
     With `again` its folder may hold what a run has left that was stopped before its first checkpoint.

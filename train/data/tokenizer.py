@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 import torch
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
@@ -39,6 +39,16 @@ class Pieces:
     tokens_BL: Tensor  # int64
     real_BL: Tensor  # bool; False at padding
     begins_BL: Tensor  # bool; True where a piece is the first of a word, which [CLS] is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Special:
+    """What is read of tokenizer_config.json."""
+
+    pad_token: str
+    unk_token: str
+    cls_token: str
+    mask_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +109,10 @@ class Tokenizer:
     def load(cls, folder: Path) -> "Tokenizer":
         try:
             pieces = tokenizers.Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
-            special = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-            names = [special[f"{name}_token"] for name in ("pad", "unk", "cls", "mask")]
+            special = TypeAdapter(_Special).validate_json((folder / "tokenizer_config.json").read_bytes())
         except Exception as error:  # `tokenizers` raises bare Exception for a file it cannot read
             raise CheckpointError(f"{folder} holds no tokenizer that can be read: {error}.") from None
-        return _with_special(pieces, names)
+        return _with_special(pieces, [special.pad_token, special.unk_token, special.cls_token, special.mask_token])
 
 
 def make_tokenizer(config: TokenizerConfig, captions: Iterable[str]) -> Tokenizer:
@@ -163,8 +172,8 @@ def _from_hugging_face(name: str) -> Tokenizer:
 
     try:
         theirs = AutoTokenizer.from_pretrained(name, use_fast=True)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except Exception as error:  # transformers believes what a stranger's files hold, and fails anywhere
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise TokenizerError(f"The tokenizer {name!r} cannot be loaded: {reason}") from None
     pieces = getattr(theirs, "backend_tokenizer", None)
     if not isinstance(pieces, tokenizers.Tokenizer):

@@ -8,9 +8,10 @@ from torch import nn
 from train.models.vilt import Vilt
 from train.objectives.contrastive import ContrastiveConfig
 from train.objectives.masked import Goal, MaskedConfig, Rebuilt, goals
-from train.objectives.masks import Lone, Mode, row_counts
+from train.objectives.masks import Mode, row_counts
 from train.objectives.matching import MatchingConfig
 from train.objectives.weighing import PairWeightsConfig
+from train.rows import Rows
 
 
 class ObjectiveConfig(MaskedConfig):
@@ -43,25 +44,25 @@ class Learnt:
     hidden_bag: bool  # the same caption as a bag of words
 
 
-def learnt(config: ObjectiveConfig, *, rows: int, lone: Lone = (0, 0)) -> Learnt:
-    """What training by `config` teaches in micro batches of `rows` pairs a process, and `lone` rows beside them."""
-    hidden = {goal.rebuilt for goal in _learnt_goals(config, rows, lone).get(Mode.TEXT_HIDDEN, ())}
+def learnt(config: ObjectiveConfig, rows: Rows) -> Learnt:
+    """What training by `config` teaches in micro batches of `rows`."""
+    hidden = {goal.rebuilt for goal in _learnt_goals(config, rows).get(Mode.TEXT_HIDDEN, ())}
     return Learnt(
-        shared=config.contrastive.weight > 0 and rows > 1,
-        matched=config.matching.weight > 0 and rows > 1,
+        shared=config.contrastive.weight > 0 and rows.compared > 1,
+        matched=config.matching.weight > 0 and rows.pairs > 1,  # each process looks among its own for wrong partners
         hidden_pieces=Rebuilt.PIECES in hidden,
         hidden_bag=Rebuilt.BAG in hidden,
     )
 
 
-def untaught(model: Vilt, config: ObjectiveConfig, *, rows: int, lone: Lone = (0, 0)) -> dict[str, nn.Parameter]:
+def untaught(model: Vilt, config: ObjectiveConfig, rows: Rows) -> dict[str, nn.Parameter]:
     """The parameters, by name, that no term of `config` reaches in such micro batches: they can be frozen.
 
     DDP waits for the gradient of every parameter that is not.
     """
-    modes = _learnt_goals(config, rows, lone)
+    modes = _learnt_goals(config, rows)
     rebuilt = {goal.rebuilt for wanted in modes.values() for goal in wanted}
-    contrasts, matches = (rows > 0 and term.weight > 0 for term in (config.contrastive, config.matching))
+    contrasts, matches = (rows.pairs > 0 and term.weight > 0 for term in (config.contrastive, config.matching))
     reached: dict[nn.Module | nn.Parameter, bool] = {
         model.text: contrasts or any(mode is not Mode.IMAGE_ONLY for mode in modes),
         model.image: contrasts or any(mode not in (Mode.IMAGE_HIDDEN, Mode.TEXT_ONLY) for mode in modes),
@@ -77,9 +78,9 @@ def untaught(model: Vilt, config: ObjectiveConfig, *, rows: int, lone: Lone = (0
     return {name: parameter for name, parameter in model.named_parameters() if id(parameter) in left}
 
 
-def _learnt_goals(config: ObjectiveConfig, rows: int, lone: Lone) -> dict[Mode, tuple[Goal, ...]]:
+def _learnt_goals(config: ObjectiveConfig, rows: Rows) -> dict[Mode, tuple[Goal, ...]]:
     """The terms of each mode that has both rows and a term that weighs something."""
-    counts = row_counts(config, rows, lone)
+    counts = row_counts(config, rows.pairs, rows.lone)
     return {mode: wanted for mode, wanted in goals(config.weights).items() if counts[mode] and wanted}
 
 
