@@ -8,14 +8,12 @@ from rich.console import Console
 
 from shards.manifest import Manifest
 from tests.train.scenes import write_scenes
-from tests.train.small import SMALL, small_model
+from tests.train.small import SMALL, first_batch, small_model, small_tokenizer
 from train.batch import Batch
-from train.commands.assembly import evaluation_batches
 from train.commands.pretrain import pretrain
 from train.commands.request import new_request
 from train.config import TrainConfig
-from train.data.source import open_source
-from train.data.tokenizer import Tokenizer, train_word_pieces
+from train.data.tokenizer import Tokenizer
 from train.models.vilt import Vilt
 
 torch.set_num_threads(1)
@@ -40,15 +38,13 @@ def config() -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(config: TrainConfig) -> Tokenizer:
-    captions = ["a red circle is to the left of a blue square", "a green star is above a black cross"]
-    return train_word_pieces(config.tokenizer, captions * 2)
+def tokenizer() -> Tokenizer:
+    return small_tokenizer()
 
 
 @pytest.fixture(scope="session")
-def batch(shards: Path, config: TrainConfig, tokenizer: Tokenizer) -> Batch:
-    """The first 16 training scenes."""
-    return next(evaluation_batches(open_source(str(shards)), "train", config=config, tokenizer=tokenizer))
+def batch(shards: Path) -> Batch:
+    return first_batch(shards)
 
 
 @pytest.fixture

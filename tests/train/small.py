@@ -1,11 +1,15 @@
-"""Settings of a model small enough to train within seconds."""
+"""A model small enough to train within seconds, and what it is given."""
+
+from pathlib import Path
 
 import torch
 
 from configs.loading import load
-from train.commands.assembly import make_model
+from train.batch import Batch
+from train.commands.assembly import evaluation_batches, make_model
 from train.config import TrainConfig
-from train.data.tokenizer import Tokenizer
+from train.data.source import open_source
+from train.data.tokenizer import Tokenizer, train_word_pieces
 from train.models.vilt import Vilt
 
 SMALL_SETTINGS = (
@@ -32,3 +36,13 @@ def small_model(config: TrainConfig, tokenizer: Tokenizer) -> Vilt:
     model.bag_head.idf_V.fill_(1.0)
     model.bag_head.idf_V[torch.tensor(tokenizer.special)] = 0.0
     return model
+
+
+def small_tokenizer() -> Tokenizer:
+    captions = ["a red circle is to the left of a blue square", "a green star is above a black cross"]
+    return train_word_pieces(SMALL.tokenizer, captions * 2)
+
+
+def first_batch(shards: Path) -> Batch:
+    """The first 16 training scenes."""
+    return next(evaluation_batches(open_source(str(shards)), "train", config=SMALL, tokenizer=small_tokenizer()))

@@ -1,11 +1,7 @@
 """The running mean of the weights."""
 
 import math
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -92,67 +88,3 @@ def test_means_of_another_model_are_refused(
     change(tensors)
     with pytest.raises(CheckpointError, match=sentence):
         ema.load(tensors, source="ema.safetensors")
-
-
-SHARDED = '''
-"""Two processes, each with half of a model: its mean must be that of the whole model."""
-
-import sys
-
-import torch
-from torch import distributed, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-
-from train.ema import Ema
-
-torch.set_num_threads(1)
-rank, port = int(sys.argv[1]), sys.argv[2]
-distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-
-
-def made() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3))
-
-
-whole, sharded = made(), made()
-fully_shard(sharded[0], mesh=init_device_mesh("cpu", (2,)))
-fully_shard(sharded, mesh=init_device_mesh("cpu", (2,)))
-means = [Ema(model, decay=0.9) for model in (whole, sharded)]
-rows = torch.ones(2, 5)
-for step in range(3):
-    for model, mean in zip((whole, sharded), means):
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        model(rows).square().sum().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        mean.update(step)
-
-before = sharded(rows).detach()  # leaves the root's weights gathered
-with means[0].applied(), means[1].applied():
-    assert torch.allclose(sharded(rows), whole(rows)), "the means are not used"
-    assert not torch.allclose(sharded(rows), before)
-assert torch.equal(sharded(rows), before), "the weights are not back"
-
-stored = {name: mean.full_tensor() for name, mean in means[1].tensors().items()}
-resumed = Ema(sharded, decay=0.9)
-resumed.load(stored, source="a file")
-for name, mean in resumed.tensors().items():
-    assert torch.equal(mean.to_local(), means[1].tensors()[name].to_local()), name
-    assert mean.to_local().numel() < mean.numel(), "nothing is sharded here"
-distributed.destroy_process_group()
-print("all well")
-'''
-
-
-def test_a_sharded_models_mean_is_that_of_the_whole_model(tmp_path: Path) -> None:
-    script = tmp_path / "sharded.py"
-    script.write_text(SHARDED, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    commands = [[sys.executable, str(script), str(rank), port] for rank in range(2)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for command in commands]
-    said = [process.communicate(timeout=120)[0].decode() for process in processes]
-    assert [text.strip().endswith("all well") for text in said] == [True, True], said
