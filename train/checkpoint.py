@@ -96,22 +96,19 @@ class Checkpoint:
         """The resolved settings of the run that wrote it, as YAML."""
         return self.folder / SETTINGS_NAME
 
-    def load_model(self, model: nn.Module) -> None:
+    def load_model(self, model: nn.Module, *, mean: bool = False) -> None:
+        """With `mean`, the mean of the weights in place of the weights, where there is one."""
         weights = _read_tensors(self.folder / MODEL_NAME)
+        if mean and (path := self.folder / EMA_NAME).is_file():
+            means = _read_tensors(path)
+            if means.keys() != {name for name, _ in model.named_parameters()}:
+                raise CheckpointError(f"{path} holds the mean of another model's weights: take another checkpoint.")
+            weights |= means
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"The weights in {self.folder} do not fit its settings: {reason:.300}") from None
-
-    def load_mean(self, model: nn.Module) -> None:
-        """The mean of the weights in place of the weights, where there is one."""
-        if (self.folder / EMA_NAME).is_file():
-            mean = Ema(model, decay=0.0)
-            self.load_ema(mean)
-            with torch.no_grad():
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(mean.tensors()[name])
 
     def load_optimizer(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Raises CheckpointError for tensors that are missing, left over or of another shape than their parameter."""

@@ -129,15 +129,15 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     return _whole_lines(folder / METRICS_NAME)
 
 
-def last_line_with(folder: Path, prefix: str) -> int:
-    """The last step of which a run has logged a number whose name begins so; 0 if there is none."""
+def last_line_with(folder: Path, prefix: str, *, until: int) -> int:
+    """The last step up to `until` of which a run has logged a number whose name begins so; 0 if there is none."""
     lines = (line for line in read_metrics(folder) if any(name.startswith(prefix) for name in line))
-    return max((int(line["step"]) for line in lines), default=0)
+    return max((int(line["step"]) for line in lines if line["step"] <= until), default=0)
 
 
-def last_picture(folder: Path) -> int:
-    """The last step of which a run has left a picture; 0 if there is none."""
-    return max(_pictures_of(folder), default=0)
+def last_picture(folder: Path, *, until: int) -> int:
+    """The last step up to `until` of which a run has left a picture; 0 if there is none."""
+    return max((step for step in _pictures_of(folder) if step <= until), default=0)
 
 
 def _pictures_of(folder: Path) -> dict[int, Path]:

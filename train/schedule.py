@@ -40,9 +40,13 @@ class ScheduleConfig(Config):
     plateau: PlateauConfig = PlateauConfig()
 
     @model_validator(mode="after")
-    def _only_constant_cools_down(self) -> "ScheduleConfig":
+    def _nothing_is_of_another_kind(self) -> "ScheduleConfig":
         if self.cooldown_steps and self.kind != "constant":
-            raise ValueError(f"cooldown_steps belongs to kind=constant, while kind={self.kind}: leave it out")
+            raise ValueError(f"cooldown_steps belongs to kind=constant, while kind={self.kind}: leave it out, or set 0")
+        if self.plateau != PlateauConfig() and self.kind != "plateau":
+            raise ValueError(
+                f"plateau belongs to kind=plateau, while kind={self.kind}: leave it out, or set plateau={{}}"
+            )
         return self
 
 

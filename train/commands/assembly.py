@@ -72,8 +72,7 @@ def cache_beside(run: Path) -> Path:
 def restored_model(config: TrainConfig, checkpoint: Checkpoint) -> Vilt:
     """The model to use: with the mean of the weights for weights, where the run has kept one."""
     model = make_model(config, checkpoint.tokenizer)
-    checkpoint.load_model(model)
-    checkpoint.load_mean(model)
+    checkpoint.load_model(model, mean=True)
     return model
 
 

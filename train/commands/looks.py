@@ -26,11 +26,17 @@ SCORES = "val/"  # their names begin so in the log
 
 def looks(request: Request, learner: Learner, company: Company) -> tuple[Look, ...]:
     """Of the first process, which has a whole model; where each holds a part of it, of all of them."""
-    scored, drawn = company.from_first(lambda: (last_line_with(request.run, SCORES), last_picture(request.run)))
+    scored, drawn = company.from_first(lambda: _last_steps(request))
     if not (company.place.first or is_cut(learner.called)):
         return ()
     found = (_scoring(request, learner, seen=scored), _drawing(request, learner, seen=drawn))
     return tuple(look for look in found if look is not None)
+
+
+def _last_steps(request: Request) -> tuple[int, int]:
+    """At which scores and sheet were last shown. Those of after the checkpoint are shown again."""
+    done = request.resumed.state.step if request.resumed else 0
+    return last_line_with(request.run, SCORES, until=done), last_picture(request.run, until=done)
 
 
 def _scoring(request: Request, learner: Learner, *, seen: int) -> Look | None:

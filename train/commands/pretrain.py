@@ -13,6 +13,7 @@ from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
 from train.commands.agreement import refuse_another_view
 from train.commands.assembly import chosen_device, settings_of
+from train.commands.doubts import tell_doubts
 from train.commands.learner import Learner, compiler_errors_told, new_learner, require_compiler, restored_learner
 from train.commands.looks import looks
 from train.commands.request import Request, rows_by_kind
@@ -41,6 +42,7 @@ def pretrain(request: Request, console: Console, company: Company | None = None)
     device = company.each(lambda: _ready_device(config, place))
     rows = company.from_first(lambda: rows_by_kind(request, place))
     company.each(lambda: refuse_another_view(request, place))
+    tell_doubts(request)
     state = _state(request, rows)
     make_learner = restored_learner if request.resumed else new_learner
     learner = make_learner(request, rows, company, device)
