@@ -4,7 +4,7 @@ ShardsError
 ├── NotAShardSet        no folder, or no manifest in it
 ├── UnknownSchema       written by another version of the format
 ├── CorruptShard        a tar, member or record that does not hold what it should
-├── Unreachable         a store that does not answer, or not to us
+├── Unreachable         a store or a disk that does not answer, or not to us
 └── CannotWrite         the place to write to is not ours to replace
 """
 
@@ -29,7 +29,7 @@ class CorruptShard(ShardsError):
 
 
 class Unreachable(ShardsError):
-    """A store does not answer, refuses us, or needs a package that is not installed."""
+    """A store or a disk does not answer, refuses us, or needs a package that is not installed."""
 
 
 class CannotWrite(ShardsError):

@@ -4,7 +4,6 @@ Samples are grouped as webdataset does it: neighbours whose names are equal up t
 are understood, too: a picture may be jpg, jpeg, png or webp. Everything else in a tar is passed over.
 """
 
-import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -50,11 +49,8 @@ class TarIndex:
         return TarIndex(keys=self.keys, spans=spans)
 
     def save(self, path: Path) -> None:
-        """Whole or not at all, also when several processes write it at once."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-        np.savez(partial, keys=self.keys, spans=self.spans)
-        partial.replace(path)
+        """Into a file whose name ends in .npz."""
+        np.savez(path, keys=self.keys, spans=self.spans)
 
     @classmethod
     def load(cls, path: Path) -> "TarIndex | None":

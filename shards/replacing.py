@@ -1,4 +1,4 @@
-"""A folder that takes its name only when it is whole, and then takes the place of the one before.
+"""A folder, or a file, that takes its name only when it is whole, and then takes the place of the one before.
 
     .shards.unfinished-k2x9qa_1/    while it is written; its writer holds a lock on it
     .shards.replaced-k2x9qa_1/      the set before, for the instant between two renames
@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,21 @@ def replacing(out: Path, *, owned: frozenset[str]) -> Iterator[Path]:
             _take_place(folder, out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A name beside `path`, of no other writer, that takes its place when the block ends well, and vanishes otherwise.
+
+    Without waiting for the disk: after a power cut the file may be damaged, and who reads it must see that.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _refuse_foreign(out: Path, owned: frozenset[str]) -> None:

@@ -5,10 +5,9 @@ connects with is asked for anew in every process, as it does not survive a fork.
 """
 
 import glob
-import logging
 import os
+import stat
 import tempfile
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,21 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from shards import patience
 from shards.errors import CorruptShard, NotAShardSet, Unreachable
-
-logger = logging.getLogger(__name__)
+from shards.patience import patiently
 
 PROTOCOLS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "hf", "hdfs", "http", "https")
-TRIES = 3
-PAUSE = 0.5  # seconds before the second try; twice that before the third
 NEAR_BYTES = 1 << 18  # what lies between two spans is fetched with them if it is no more than this
+
+_answered: set[str] = set()  # places in stores that this process, or the one it was forked from, has once read
 
 Span = tuple[int, int]  # first byte, and the one after the last
 T = TypeVar("T")
 
 
 class Store(Protocol):
-    """A folder of shards. A file that is not there is a CorruptShard, one that cannot be reached Unreachable."""
+    """A folder of shards. A file that is not there is a CorruptShard, one that cannot be reached Unreachable.
+
+    What fails is tried again, as shards/patience.py says.
+    """
 
     @property
     def near(self) -> bool:
@@ -96,30 +98,45 @@ class LocalStore:
         return str(self.root / name)
 
     def version(self, name: str) -> str:
-        stat = self._checked(name).stat()
-        return f"{stat.st_size}-{stat.st_mtime_ns}"
+        facts = self._tried(name, Path.stat)
+        return f"{facts.st_size}-{facts.st_mtime_ns}"
 
     def content(self, name: str) -> bytes:
-        return self._checked(name).read_bytes()
+        return self._tried(name, Path.read_bytes)
 
     def as_file(self, name: str) -> AbstractContextManager[Path]:
-        return nullcontext(self._checked(name))
+        return nullcontext(self._tried(name, lambda path: path))
 
     def spans(self, name: str, spans: Sequence[Span]) -> list[bytes]:
-        descriptor = os.open(self._checked(name), os.O_RDONLY)
-        try:
-            return [os.pread(descriptor, end - start, start) for start, end in spans]
-        finally:
-            os.close(descriptor)
+        def read(path: Path) -> list[bytes]:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                return [os.pread(descriptor, end - start, start) for start, end in spans]
+            finally:
+                os.close(descriptor)
+
+        return self._tried(name, read)
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(glob.glob(pattern, root_dir=self.root, recursive=True))  # noqa: PTH207  # absolute ones, too
 
-    def _checked(self, name: str) -> Path:
+    def _tried(self, name: str, use: Callable[[Path], T]) -> T:
         path = self.root / name
-        if not path.is_file():  # a pipe would be waited for
-            raise CorruptShard(f"{path} is named in the manifest but is not a file.")
-        return path
+
+        def checked() -> T:
+            if not _is_file(path):  # a pipe would be waited for
+                raise CorruptShard(f"{path} is named in the manifest but is not a file.")
+            return use(path)
+
+        return patiently(checked, str(path), patience.DISK, failing=OSError)
+
+
+def _is_file(path: Path) -> bool:
+    """Unlike Path.is_file, never False for a disk that fails."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name that no file can have
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,23 +189,19 @@ class RemoteStore:
         return f"{self.protocol}://{key}" if self.protocol in ("http", "https") else key
 
     def _retried(self, name: str, use: Callable[[Any], T]) -> T:
-        """What `use` gives of the file system, at the third try if need be."""
-        error: Exception = Exception()
-        for number in range(TRIES):
-            if number:
-                logger.warning("%s could not be read (%s): trying again.", self.path(name), repr(error))
-                time.sleep(PAUSE * number)
+        """What `use` gives of the file system, at a later try if need be."""
+        path = self.path(name)
+        place = "/".join(path.split("/")[:3])  # bucket or host
+
+        def used() -> T:
             try:
                 return use(_file_system(self.protocol))
-            except FileNotFoundError:
-                raise CorruptShard(f"{self.path(name)} is not there.") from None
-            except PermissionError as failure:
-                raise Unreachable(f"{self.path(name)} may not be read with the credentials here: {failure}.") from None
-            except ImportError as failure:
-                raise _lacking(self.protocol, failure) from None
-            except Exception as failure:  # every store's own client raises its own errors
-                error = failure
-        raise Unreachable(f"{self.path(name)} could not be read in {TRIES} tries: {error!r:.300}.")
+            except ImportError as error:
+                raise _lacking(self.protocol, error) from None
+
+        found = patiently(used, path, patience.STORE if place in _answered else patience.NEW_STORE)
+        _answered.add(place)
+        return found
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:

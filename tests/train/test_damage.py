@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shards.errors import CorruptShard, ShardsError
+from shards.errors import CorruptShard, ShardsError, Unreachable
 from shards.manifest import Manifest
+from shards.patience import Patience
 from train.batch import Batch
 from train.config import TrainConfig
 from train.data.collate import Collate
@@ -146,3 +147,16 @@ def test_captions_of_what_is_damaged_are_an_error_or_left_out(damaged: Source) -
     with pytest.raises(CorruptShard):
         [*captions_of([damaged])]
     assert len([*captions_of([damaged], skip=True)]) == 28
+
+
+def test_a_disk_that_fails_is_no_damage_of_a_shard(
+    damaged: Source, collate: Collate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shards.patience.DISK", Patience(pauses=(0.0, 0.0)))
+    for shard in damaged.of_split("train"):
+        path = Path(damaged.store.path(shard.name))
+        path.unlink(missing_ok=True)
+        path.symlink_to("/proc/self/mem")  # to read its first byte is an input/output error
+    with pytest.raises(Unreachable, match=r"train-0000\d\.tar could not be read \(tries: 3\): .*Input/output error"):
+        batches(damaged, collate, 1)
+    assert caplog.text.count("trying again") == 2

@@ -1,5 +1,6 @@
 """Only what is wanted of a shard is read, and what was found out about it is kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from train.data.fetch import GroupReader
 from train.data.indexes import Indexes
 from train.data.loader import load
 from train.data.order import Position, StoredOrder
-from train.data.sets import training
+from train.data.sets import captions_of, training
 from train.data.source import open_source
 from train.data.tokenizer import Tokenizer
 from train.distributed import Place
@@ -68,3 +69,31 @@ def test_kept_indexes_change_nothing(shards: Path, tmp_path: Path, config: Train
 
     assert keys(tmp_path) == keys(tmp_path) == keys(None)
     assert len([*tmp_path.glob("*.npz")]) == 5
+
+
+def test_where_nothing_can_be_kept_reading_goes_on(
+    shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("not a folder")
+    source = open_source(f"{shards}/train-*.tar", cache=cache)
+    assert source.samples("train") == 48
+    assert len([*captions_of([source])]) == 48
+    assert sum("cannot be kept in" in line for line in caplog.messages) == 1
+
+
+def test_an_index_is_whole_or_absent_whoever_writes_it(shards: Path, tmp_path: Path) -> None:
+    source = open_source(str(shards), cache=tmp_path)
+    names = [shard.name for shard in source.of_split("train")] * 20
+    indexes = Indexes(store=source.store, cache=tmp_path)
+    sizes = {name: len(Indexes(store=source.store, cache=None).of(name)) for name in names}
+
+    def write_and_read(name: str) -> bool:
+        indexes.made(name, shards / name)
+        known = indexes.known(name)
+        return known is not None and len(known) == sizes[name]
+
+    with ThreadPoolExecutor(8) as writers:
+        assert all(writers.map(write_and_read, names))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npz"] * 5  # and nothing is left over
+    assert not [*tmp_path.glob(".*")]

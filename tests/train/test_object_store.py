@@ -1,14 +1,18 @@
 """A set in an object store, read from a real S3 server on this machine."""
 
+import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
+import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from shards.errors import CorruptShard, NotAShardSet, Unreachable
+from shards.patience import Patience
 from train.batch import Batch
 from train.config import TrainConfig
 from train.data.collate import Collate
@@ -96,22 +100,61 @@ class Flaky(LocalFileSystem):  # type: ignore[misc]
     """A store that fails so many times before each answer."""
 
     protocol, failures = "oss", 2
-    asked = 0
+    failed = 0
 
     def cat_file(self, path: str, **known: object) -> bytes:
-        Flaky.asked += 1
-        if Flaky.asked % (Flaky.failures + 1):
+        if Flaky.failed < Flaky.failures:
+            Flaky.failed += 1
             raise TimeoutError("no answer")
+        Flaky.failed = 0
         return bytes(super().cat_file(f"/{path}", **known))
 
 
-def test_a_store_that_fails_is_asked_again_and_then_named(
-    shards: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def flaky(shards: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The fixture's set in a store that nobody has read from yet, and whose failures are soon over."""
     fsspec.register_implementation("oss", Flaky, clobber=True)
-    monkeypatch.setattr("shards.store.PAUSE", 0.0)
-    assert open_source(f"oss:/{shards}").samples("train") == 48
+    monkeypatch.setattr("shards.patience.STORE", Patience(pauses=(0.0,) * 9))
+    monkeypatch.setattr("shards.patience.NEW_STORE", Patience(pauses=(0.0,) * 4))
+    monkeypatch.setattr(Flaky, "failed", 0)
+    monkeypatch.setattr("shards.store._answered", set())
+    yield f"oss:/{shards}"
+    fsspec.register_implementation("oss", None, clobber=True)
+
+
+def test_a_store_that_fails_is_asked_again_and_then_named(
+    flaky: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Flaky, "failures", 5)
+    with pytest.raises(Unreachable, match=r"manifest\.json could not be read \(tries: 5\): .*no answer"):
+        open_source(flaky)  # of a store that has never answered nobody knows whether it ever will
+    monkeypatch.setattr(Flaky, "failures", 2)
+    monkeypatch.setattr(Flaky, "failed", 0)
+    caplog.clear()
+    assert open_source(flaky).samples("train") == 48
     assert caplog.text.count("trying again") == 2
+
+
+def test_a_store_that_has_answered_is_given_more_time(flaky: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Flaky, "failures", 0)
+    open_source(flaky)
     monkeypatch.setattr(Flaky, "failures", 9)
-    with pytest.raises(Unreachable, match=r"manifest\.json could not be read in 3 tries: .*no answer"):
-        open_source(f"oss:/{shards}")
+    assert open_source(flaky).samples("train") == 48
+    monkeypatch.setattr(Flaky, "failures", 10)
+    with pytest.raises(Unreachable, match=r"could not be read \(tries: 10\)"):
+        open_source(flaky)
+
+
+def test_a_new_store_that_takes_long_to_fail_is_not_tried_for_ever(flaky: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shards.patience.NEW_STORE", Patience(pauses=(0.0,) * 4, within=-1.0))
+    with pytest.raises(Unreachable, match=r"could not be read \(tries: 1\)"):
+        open_source(flaky)
+
+
+def test_waiting_draws_no_number_that_a_training_would_draw(flaky: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shards.patience.NEW_STORE", Patience(pauses=(0.001,) * 4))
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # type: ignore[index]
+    open_source(flaky)
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # type: ignore[index]
+    assert before[:2] == after[:2]
+    assert before[2].equal(after[2])

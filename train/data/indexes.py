@@ -1,11 +1,36 @@
 """Where the samples of a shard lie, found out once: by its headers, kept on disk for all processes and later epochs."""
 
 import hashlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shards import patience
 from shards.index import TarIndex, index_tar
+from shards.patience import patiently
+from shards.replacing import replacing_file
 from shards.store import Store
+
+logger = logging.getLogger(__name__)
+
+_told: set[Path] = set()  # folders that take nothing, of which this process has told
+
+
+def keep(path: Path, write: Callable[[Path], object]) -> None:
+    """`write` the file whole, also when others write it at once. Where the disk does not take it, go on without."""
+    try:
+        with replacing_file(path) as partial:
+            write(partial)
+    except OSError as error:
+        if path.parent not in _told:
+            _told.add(path.parent)
+            logger.warning(
+                "What is found out about tars cannot be kept in %s (%s), so they are looked through again and again: "
+                "make the folder writable, or free some space.",
+                path.parent,
+                error,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +55,15 @@ class Indexes:
 
     def made(self, name: str, file: Path) -> TarIndex:
         """The index of the shard `name`, whose bytes lie in `file`."""
-        with file.open("rb") as opened:
-            index = index_tar(opened, self.store.path(name))
+        where = self.store.path(name)
+
+        def looked_through() -> TarIndex:
+            with file.open("rb") as opened:
+                return index_tar(opened, where)
+
+        index = patiently(looked_through, where, patience.DISK, failing=OSError)
         if (path := self._path(name)) is not None:
-            index.save(path)
+            keep(path, index.save)
         return index
 
     def _path(self, name: str) -> Path | None:

@@ -20,7 +20,7 @@ from shards.index import TarIndex
 from shards.manifest import ShardEntry
 from shards.sample import Kind
 from shards.store import Store
-from train.data.indexes import Indexes
+from train.data.indexes import Indexes, keep
 from train.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,5 @@ def _noted(cache: Path | None) -> dict[str, _Count]:
 
 
 def _note(cache: Path, counts: dict[str, _Count]) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = cache / f".{NOTES}.partial"
-    partial.write_text(json.dumps({path: asdict(count) for path, count in counts.items()}, indent=0), encoding="utf-8")
-    partial.replace(cache / NOTES)
+    text = json.dumps({path: asdict(count) for path, count in counts.items()}, indent=0)
+    keep(cache / NOTES, lambda partial: partial.write_text(text, encoding="utf-8"))
