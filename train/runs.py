@@ -44,18 +44,21 @@ def refuse_taken(run: Path, *, again: bool = False) -> None:
 
     With `again` it may hold what a run has left that was stopped before its first checkpoint.
     """
-    held = {path.name for path in run.iterdir()} if run.is_dir() else {run.name} if run.exists() else set()
-    strange = sorted(name for name in held - _LEFT if not name.startswith("."))
-    if not held or (again and not strange and not has_checkpoint(run)):
+    if has_checkpoint(run):
+        how = "add --resume to go on with it"
+    elif strange := _strangers(run):
+        how = f"{strange[0]} is no part of a run, so move it away"
+    elif again or not run.exists() or not any(run.iterdir()):
         return
-    if strange:
-        raise RunFolderError(
-            f"{run} is no run's folder, and a new run would mix with {strange[0]}: give another --out."
-        )
-    how = "go on with it" if has_checkpoint(run) else "start it again, for it has no checkpoint"
-    raise RunFolderError(
-        f"{run} is not empty, and a new run would mix with it: add --resume to {how}, or give another --out."
-    )
+    else:
+        how = "add --resume to start it again, for it has no checkpoint"
+    raise RunFolderError(f"{run} is not empty, and a new run would mix with it: {how}, or give another --out.")
+
+
+def _strangers(run: Path) -> list[str]:
+    """Names in the folder of a run that are no run's."""
+    names = [path.name for path in run.iterdir()] if run.is_dir() else [run.name] if run.exists() else []
+    return sorted(name for name in names if name not in _LEFT and not name.startswith("."))
 
 
 @contextmanager

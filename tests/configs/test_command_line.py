@@ -46,6 +46,11 @@ def test_a_bug_is_one_line_that_says_so() -> None:
     assert all(part in done.stderr for part in ("RuntimeError", "--debug", "first second"))
 
 
+def test_an_error_is_no_page() -> None:
+    done = program("fail", "ours", "--message", "x" * 5000)
+    assert done.stderr == f"Error: {'x' * 1000}… (--debug shows all of it)\n"
+
+
 def test_a_package_that_is_not_installed_is_named_with_what_brings_it() -> None:
     done = program("fail", "import", "--message", "no_such_package.part")
     assert done.returncode == 2

@@ -157,6 +157,47 @@ def test_another_schema_is_refused(saved: Path) -> None:
         Checkpoint.open(saved)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('"step": "3"', "step='3'"),
+        ('"step": true', "step=True"),
+        ('"step": -1', "step=-1"),
+        ('"step": NaN', "step=nan"),
+        ('"step": 9999999999999999999999', "step=9999999999999999999999"),
+        ('"step": 3, "more": 1', "more=1"),
+        ('"sets": []', "sets=[]"),
+        ('"sets": [{"path": "/x", "digest": "d", "position": {"epoch": 0, "ordinal": -1}}]', "ordinal=-1"),
+        ('"sets": [{"path": 5, "digest": "d"}]', "path=5"),
+        ('"rows": {"pairs": -1}', "pairs=-1"),
+        ('"rows": null', "rows=None"),
+        ('"course": {"first": 1e999}', "first=inf"),
+        ('"plateau": {"reduced": 0}', "reduced=0"),
+    ],
+)
+def test_a_state_of_other_kinds_or_ranges_is_refused(saved: Path, change: str, told: str) -> None:
+    path = saved / "state.json"
+    values = json.loads(path.read_text())
+    del values[json.loads("{" + change + "}").popitem()[0] if "more" not in change else "step"]
+    path.write_text("{" + change + "," + json.dumps(values)[1:])
+    with pytest.raises(CheckpointError, match="is not the state of a checkpoint") as refused:
+        Checkpoint.open(saved)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{" * 100_000, b'{"pad_token": {"content": "[PAD]"}}'])
+@pytest.mark.parametrize("name", ["state.json", "tokenizer/tokenizer_config.json"])
+def test_json_of_strangers_is_refused(saved: Path, name: str, content: bytes) -> None:
+    (saved / name).write_bytes(content)
+    with pytest.raises(CheckpointError):
+        Checkpoint.open(saved)
+
+
+def test_a_run_killed_before_it_named_its_first_checkpoint_has_one_all_the_same(saved: Path) -> None:
+    (saved.parent / "latest").unlink()
+    assert latest_checkpoint(saved.parent) == saved
+
+
 def test_weights_of_another_geometry_are_refused(saved: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:
     wider = config.model_copy(update={"model": config.model.model_copy(update={"width": 48})})
     with pytest.raises(CheckpointError, match="do not fit its settings"):

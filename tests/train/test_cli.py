@@ -191,6 +191,18 @@ def change_set(state: Path, **values: str) -> None:
     state.write_text(json.dumps(stored))
 
 
+def test_no_route_is_asked_for_that_the_rows_of_the_run_did_not_teach(
+    train: Train, place: Path, tmp_path: Path
+) -> None:
+    run = changed_run(place, tmp_path)
+    for stored in run.glob("checkpoints/*/state.json"):
+        state = json.loads(stored.read_text())
+        assert state["rows"] == {"pairs": 16, "texts": 0, "images": 0, "processes": 1}
+        stored.write_text(json.dumps(state | {"rows": {"pairs": 0, "texts": 16}}))
+    told = refusal(train, "eval", "--task", "retrieval", "--checkpoint", str(run))
+    assert "trained for no route of retrieval" in told
+
+
 def test_a_set_that_changed_since_training_is_a_warning(
     train: Train, place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,8 +248,9 @@ def test_a_taken_folder_is_refused_and_kept(train: Train, place: Path) -> None:
         (("pretrain", "--set", "data.image_size=65"), "must be a multiple of model.patch=16"),
         (("pretrain", "--set", "model.start_from=vit_of_nobody", "--out", "x"), "neither a .safetensors file"),
         (("pretrain", "--set", "tokenizer.source=./nothing", "--out", "y"), "cannot be loaded"),
-        (("pretrain", "--resume", "--out", "data"), "data holds neither a run nor a checkpoint"),
-        (("pretrain", "--resume", "--config", "tiny"), "keeps its own settings"),
+        (("pretrain", "--resume", "--out", "data"), "data is not empty, and a new run would mix with it: shards is no"),
+        (("pretrain", "--resume", "--config", "tiny"), "The setting model is fixed when a run starts"),
+        (("pretrain", "--step", "4"), "give --resume with it"),
         (("pretrain", "--config", "huge"), "There are no settings named 'huge'"),
         (("eval", "--task", "juggling"), "There is no task 'juggling'"),
         (("eval", "--task", "retrieval", "--route", "back"), "There is no route 'back'"),
@@ -249,6 +262,32 @@ def test_a_taken_folder_is_refused_and_kept(train: Train, place: Path) -> None:
 )
 def test_a_wrong_request_is_one_sentence(train: Train, words: tuple[str, ...], told: str) -> None:
     assert told in refusal(train, *words)
+
+
+@pytest.mark.parametrize("setting", ["data.weights=[1, 2]", "trainer.accumulate=3"])
+def test_rows_that_cannot_be_dealt_are_refused_before_anything_is_read(
+    train: Train, place: Path, caplog: pytest.LogCaptureFixture, setting: str
+) -> None:
+    caplog.set_level("INFO")
+    assert "data." in refusal(train, "pretrain", *SETTINGS, "--set", setting)
+    assert caplog.text == ""
+    assert not (place / "runs" / "pretrain-002").exists()
+
+
+def test_the_same_words_start_a_run_go_on_with_it_and_leave_it_done(
+    train: Train, place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    run, shards = tmp_path / "job", str(place / "data" / "shards")
+    words = ("pretrain", "--resume", "--out", str(run), "--shards", shards, *SETTINGS, "--set", "trainer.steps=2")
+    train(*words)
+    assert f"{run} holds no checkpoint yet, so the run starts there from the beginning." in caplog.text
+    written = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    told = train(*words).err
+    assert f"Nothing is left to train: {run} has done all trainer.steps=2 steps." in told
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == written
+    train(*words, "--set", "trainer.steps=3")
+    assert [line["step"] for line in read_metrics(run)] == [1, 2, 3]
 
 
 def test_an_empty_train_split_is_refused(train: Train, place: Path, tmp_path: Path) -> None:

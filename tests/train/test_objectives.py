@@ -165,6 +165,22 @@ def test_what_a_model_learnt_is_what_its_terms_were(
     assert taught.shared == ("contrastive" in terms)
 
 
+@pytest.mark.parametrize(
+    ("rows", "taught"),
+    [
+        (Rows(pairs=0, texts=16), (False, False, False)),
+        (Rows(pairs=1), (False, False, False)),
+        (Rows(pairs=1, processes=2), (True, False, False)),  # each finds a partner in the other process
+        (Rows(pairs=16, images=8), (True, True, True)),
+    ],
+)
+def test_what_a_model_learnt_depends_on_the_rows_of_all_processes(
+    config: TrainConfig, rows: Rows, taught: tuple[bool, ...]
+) -> None:
+    found = learnt(with_settings(config, matching={"weight": 1}), rows)
+    assert (found.shared, found.matched, found.hidden_pieces) == taught
+
+
 def test_rows_of_one_modality_are_learnt_from_and_never_paired(
     model: Vilt, batch: Batch, config: TrainConfig, tokenizer: Tokenizer
 ) -> None:

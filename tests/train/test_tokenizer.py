@@ -73,6 +73,13 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         Tokenizer.load(tmp_path)
 
 
+def test_a_tokenizer_of_strangers_that_holds_other_kinds_is_one_sentence(tmp_path: Path) -> None:
+    train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS).save(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": {}}')
+    with pytest.raises(TokenizerError, match="cannot be loaded"):
+        make_tokenizer(TokenizerConfig(source=str(tmp_path)), [])
+
+
 def test_pieces_are_counted_once_a_caption() -> None:
     tokenizer = train_word_pieces(TokenizerConfig(min_count=1), CAPTIONS)
     count = count_pieces(tokenizer, CAPTIONS, length=20)
