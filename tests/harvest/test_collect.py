@@ -8,7 +8,7 @@ import pytest
 
 from harvest.folder import VideoFolder, finished_ids
 from harvest.records import Scenes, Transcript, Video
-from tests.harvest.conftest import Narrated, harvest
+from tests.harvest.conftest import Narrated, harvest, harvest_here
 from tests.makers import MediaLink, MediaServer, count_word_errors, words_of, write_page, write_text
 
 ALLOW = "source.allow_private=true"
@@ -152,7 +152,7 @@ def test_a_wrong_request_gets_one_sentence_and_exit_code_2(
     (tmp_path / "empty.txt").write_text("\n# nothing yet\n\n", encoding="utf-8")
     (tmp_path / "list.txt").write_text("a.mp4\n", encoding="utf-8")
     (tmp_path / "picture.txt").write_bytes(b"\xff\xd8\xff\xe0" * 10)
-    run = harvest("collect", *arguments, cwd=tmp_path)
+    run = harvest_here("collect", *arguments, cwd=tmp_path)
     assert run.returncode == 2
     assert sentence in run.stderr
     assert run.stderr.startswith("Error:")
@@ -168,18 +168,20 @@ def test_a_model_that_is_nowhere_ends_the_run_with_one_sentence(narrated: Narrat
 
 
 def test_status_tells_how_far_the_work_has_come(collected: Path) -> None:
-    run = harvest("status", "--work", collected, cwd=collected.parent)
+    run = harvest_here("status", "--work", collected, cwd=collected.parent)
     assert run.returncode == 0
     assert "1 videos, 1 finished." in run.stdout
-    nowhere = harvest("status", "--work", "nowhere", cwd=collected.parent)
+    nowhere = harvest_here("status", "--work", "nowhere", cwd=collected.parent)
     assert (nowhere.returncode, "is not a work folder" in nowhere.stderr) == (2, True)
 
 
 def test_the_settings_are_shown_as_yaml_that_is_read_back(tmp_path: Path) -> None:
-    shown = harvest("collect", "--playlist", "x", "--set", "download.max_height=240", "--show-config", cwd=tmp_path)
+    shown = harvest_here(
+        "collect", "--playlist", "x", "--set", "download.max_height=240", "--show-config", cwd=tmp_path
+    )
     assert "max_height: 240" in shown.stdout
     (tmp_path / "mine.yaml").write_text(shown.stdout, encoding="utf-8")
-    again = harvest("collect", "--playlist", "x", "--config", "mine.yaml", "--show-config", cwd=tmp_path)
+    again = harvest_here("collect", "--playlist", "x", "--config", "mine.yaml", "--show-config", cwd=tmp_path)
     assert again.stdout == shown.stdout
 
 

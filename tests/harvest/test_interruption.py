@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harvest.conftest import HARVEST, Narrated, harvest
+from tests.harvest.conftest import HARVEST, Narrated, harvest, harvest_here
 from tests.makers import Scene, VideoStyle, draw_title, sound, tone, write_video
 
 PATIENCE_S = 120
@@ -34,7 +34,7 @@ def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The set that a harvest without any interruption gives."""
     base = tmp_path_factory.mktemp("undisturbed")
     assert harvest("collect", "--playlist", folder, "--work", "work", cwd=base).returncode == 1  # nobody speaks in c
-    harvest("shard", "--work", "work", "--out", "out", cwd=base, check=True)
+    harvest_here("shard", "--work", "work", "--out", "out", cwd=base, check=True)
     return base / "out"
 
 
@@ -71,7 +71,7 @@ def finish_and_compare(folder: Path, cwd: Path, undisturbed: Path) -> None:
     run = harvest("collect", "--playlist", folder, "--work", "work", cwd=cwd)
     assert "Failed: 1 no_speech" in run.stdout, run.stdout + run.stderr
     assert not [*(cwd / "work").glob("*/.*")]
-    harvest("shard", "--work", "work", "--out", "out", cwd=cwd, check=True)
+    harvest_here("shard", "--work", "work", "--out", "out", cwd=cwd, check=True)
     for path in sorted(undisturbed.rglob("*")):
         if path.is_file():
             assert (cwd / "out" / path.relative_to(undisturbed)).read_bytes() == path.read_bytes(), path.name

@@ -17,7 +17,7 @@ from shards.manifest import Manifest
 from shards.reader import read_set
 from shards.sample import Sample
 from shards.split import SPLITS, split_of
-from tests.harvest.conftest import harvest
+from tests.harvest.conftest import harvest_here
 from tests.makers import Fact, Picture, Thing, blank, draw_fact
 
 FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square"))
@@ -87,7 +87,7 @@ def all_samples(out: Path) -> list[Sample]:
 @pytest.fixture(scope="module")
 def out(work: Path) -> Path:
     out = work.parent / "shards"
-    run = harvest("shard", "--work", work, "--out", out, "--set", "shard.samples_per_shard=8", cwd=work.parent)
+    run = harvest_here("shard", "--work", work, "--out", out, "--set", "shard.samples_per_shard=8", cwd=work.parent)
     assert run.returncode == 0, run.stderr
     assert "39 pairs in" in run.stdout
     return out
@@ -127,7 +127,7 @@ def test_neighbours_in_the_set_come_from_different_videos(out: Path) -> None:
 def test_the_same_records_give_the_same_bytes_wherever_they_lie(work: Path, out: Path, tmp_path: Path) -> None:
     shutil.copytree(work, tmp_path / "elsewhere")
     setting = "shard.samples_per_shard=8"
-    run = harvest("shard", "--work", "elsewhere", "--out", "again", "--set", setting, cwd=tmp_path)
+    run = harvest_here("shard", "--work", "elsewhere", "--out", "again", "--set", setting, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     files = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
     assert files == sorted(
@@ -145,35 +145,37 @@ def test_settings_that_shape_no_sample_change_no_byte(work: Path, out: Path, tmp
         "transcribe.model=x",
     )
     words = [word for setting in settings for word in ("--set", setting)]
-    harvest("shard", "--work", work, "--out", "again", *words, cwd=tmp_path, check=True)
+    harvest_here("shard", "--work", work, "--out", "again", *words, cwd=tmp_path, check=True)
     assert Manifest.load(tmp_path / "again").digest == Manifest.load(out).digest
 
 
-def test_a_video_fetched_anew_since_it_was_heard_and_a_damaged_one_are_left_out(work: Path, tmp_path: Path) -> None:
+def test_a_video_fetched_anew_since_it_was_heard_and_a_damaged_one_are_left_out(
+    work: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     copy = shutil.copytree(work, tmp_path / "work")
     anew = VideoFolder(copy, "link-0003")
     anew.save(anew.load(Video), fingerprint(1, FilterConfig(), "another video"))
     (copy / "link-0004" / "scenes.json").write_text("{", encoding="utf-8")
     (copy / "link-0005.bak").mkdir()
     (copy / "link-0006" / "scenes.json").unlink()
-    run = harvest("shard", "--work", copy, "--out", "out", cwd=tmp_path)
+    run = harvest_here("shard", "--work", copy, "--out", "out", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     left = {f"link-{n:04d}" for n in range(20)} - {sample.video_id for sample in all_samples(tmp_path / "out")}
     assert left == {"link-0003", "link-0004", "link-0006"}
-    assert "link-0003 is not in the set: its media were fetched again" in run.stderr
-    assert "link-0004 is not in the set" in run.stderr
-    assert "1 videos are not finished" in run.stderr
+    assert "link-0003 is not in the set: its media were fetched again" in caplog.text
+    assert "link-0004 is not in the set" in caplog.text
+    assert "1 videos are not finished" in caplog.text
 
 
 def test_the_set_is_sound_and_a_flipped_byte_is_found(out: Path, tmp_path: Path) -> None:
-    sound = harvest("validate", out, cwd=tmp_path)
+    sound = harvest_here("validate", out, cwd=tmp_path)
     assert sound.returncode == 0, sound.stdout
     shutil.copytree(out, tmp_path / "flipped")
     tar = next((tmp_path / "flipped").glob("train-*.tar"))
     content = bytearray(tar.read_bytes())
     content[len(content) // 2] ^= 1
     tar.write_bytes(content)
-    flipped = harvest("validate", tmp_path / "flipped", cwd=tmp_path)
+    flipped = harvest_here("validate", tmp_path / "flipped", cwd=tmp_path)
     assert flipped.returncode == 1
     assert f"{tar.name} has another SHA-256" in flipped.stdout
 
@@ -196,7 +198,7 @@ def test_a_wrong_request_gets_one_sentence_and_exit_code_2(
     (tmp_path / "precious" / "thesis.txt").write_text("years of work", encoding="utf-8")
     if arguments[0] == "shard" and "--work" not in arguments:
         arguments = (*arguments, "--work", str(work))
-    run = harvest(*arguments, cwd=tmp_path)
+    run = harvest_here(*arguments, cwd=tmp_path)
     assert run.returncode == 2
     assert sentence in run.stderr
     assert run.stderr.count("\n") == 1
