@@ -4,6 +4,7 @@ Nothing that runs a program or leads through another protocol is opened: no `pip
 connects with is asked for anew in every process, as it does not survive a fork.
 """
 
+import errno
 import glob
 import os
 import stat
@@ -135,8 +136,12 @@ def _is_file(path: Path) -> bool:
     """Unlike Path.is_file, never False for a disk that fails."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name that no file can have
+    except ValueError:  # a name that no file can have
         return False
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            return False
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from tests.train.foreign import pair, picture, write_tar
 from train.batch import Batch
 from train.commands.request import Request, rows_by_kind
 from train.config import TrainConfig
+from train.data.braces import count_names, expanded
 from train.data.collate import Collate
 from train.data.config import DataConfig
 from train.data.loader import Reading, load
@@ -135,6 +136,62 @@ def test_a_store_whose_package_is_missing_is_named() -> None:
     assert "Unreachable: Reading s3:// needs a package that is not installed (pip install 'harvest-train[s3]')" in (
         ended.stderr
     )
+
+
+@pytest.mark.parametrize("folder", ["plain", "odd {name} [x]*, \\\\ of a folder"])
+@pytest.mark.parametrize("pattern", ["cc-{00000..00003}.tar", "cc-*.tar", "cc-0000[0-3].tar", "./{cc-*,none*}.tar"])
+def test_a_local_pattern_means_the_same_from_anywhere(
+    tars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, pattern: str
+) -> None:
+    here = tmp_path / folder
+    here.mkdir()
+    for tar in tars.glob("cc-*.tar"):
+        tar.rename(here / tar.name)
+    monkeypatch.chdir(here)
+    source = open_source(pattern)
+    assert source.samples("train") == 20
+    monkeypatch.chdir("/")
+    again = open_source(source.name)
+    assert (again.name, again.digest, again.shards) == (source.name, source.digest, source.shards)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{0..99999999999}.tar",
+        "{" + "9" * 5000 + "..0}.tar",
+        "{a,b{0..999999}}{0..1}.tar",
+        "{x{0..999}{0..999}{0..999},y}.tar",
+        "{a,b}" * 20 + ".tar",
+    ],
+)
+def test_braces_that_stand_for_too_many_names_are_refused_before_they_are_made(pattern: str) -> None:
+    with pytest.raises(DataError, match="stands for more than 1,000,000 tars"):
+        open_source(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["{0..3.tar", "a}.tar", "{" * 500 + "}" * 500 + ".tar"])
+def test_braces_that_mean_nothing_are_refused(pattern: str) -> None:
+    with pytest.raises(DataError, match="has braces"):
+        open_source(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a",
+        "{1..3}",
+        "{3..-2..2}",
+        "{a,b{1..3}{x,y}}",
+        "{a}",
+        "{{0..9},{0..4..3}}",
+        r"\{1..3\}",
+        "{,x}-{1..2}{1..2}",
+        "{}",
+    ],
+)
+def test_names_are_counted_as_they_are_made(pattern: str) -> None:
+    assert count_names(pattern) == len([*expanded(pattern)])
 
 
 def test_a_pattern_that_finds_nothing_is_an_error(tmp_path: Path) -> None:

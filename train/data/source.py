@@ -4,7 +4,10 @@ a folder with manifest.json      local, or s3://bucket/set, gs://..., any store 
 tars by braces or a glob         data/cc3m-{00000..00331}.tar, s3://bucket/set/*.tar: see train/data/tars.py
 """
 
+import glob
 import hashlib
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from train.data.tars import count_tars, is_pattern
 class Source:
     """One set. Holds no open file and no connection, so it can go to other processes."""
 
-    name: str  # as it was asked for; a local folder's full path
+    name: str  # a URL, or the full path of a folder or pattern: means the same from wherever it is asked for again
     kind: Kind  # what every sample has
     store: Store
     shards: tuple[ShardEntry, ...]  # of all splits
@@ -42,10 +45,11 @@ def open_source(text: str, *, cache: Path | None = None, skip: bool = False) -> 
     torn end it, or with `skip` are left out.
     """
     store, path = store_of(text)
-    if is_pattern(path) and not (store.near and Path(path).is_dir()):
+    if is_pattern(path) and not (store.near and os.path.isdir(path)):  # noqa: PTH112  # never raises
+        path = _full(path) if store.near else path
         found = count_tars(store, path, cache=cache, skip=skip)
         return Source(
-            name=text,
+            name=path if store.near else text,
             kind=found.kind,
             store=store,
             shards=found.shards,
@@ -57,6 +61,12 @@ def open_source(text: str, *, cache: Path | None = None, skip: bool = False) -> 
         store = RemoteStore(protocol=store.protocol, root=path)
         return _with_manifest(text, store, _remote_manifest(store), cache)
     return source_of(Path(path), Manifest.load(Path(path)), cache=cache)
+
+
+def _full(pattern: str) -> str:
+    """From the root on. What is a sign of patterns in the name of the present folder stands for itself."""
+    here = re.sub(r"[{}\\]", r"\\\g<0>", glob.escape(str(Path.cwd())))
+    return str(Path(here) / pattern)
 
 
 def source_of(folder: Path, manifest: Manifest, *, cache: Path | None = None) -> Source:

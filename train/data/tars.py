@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from shards.index import TarIndex
 from shards.manifest import ShardEntry
 from shards.sample import Kind
 from shards.store import Store
+from train.data.braces import expanded
 from train.data.indexes import Indexes, keep
 from train.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 NOTES = "tar-counts.json"
-MAX_TARS = 1_000_000
 _EVERY = 100  # tars between two lines of the log
 
 
@@ -88,10 +87,8 @@ def fitting(index: TarIndex, kind: Kind) -> NDArray[np.bool_]:
 
 
 def _expanded(store: Store, pattern: str) -> Iterator[str]:
-    from braceexpand import braceexpand  # webdataset's own
-
     found = False
-    for part in islice(braceexpand(pattern), MAX_TARS):
+    for part in expanded(pattern):
         names = store.glob(part) if any(sign in part for sign in "*?[") else [part]
         yield from names
         found |= bool(names)
