@@ -68,6 +68,13 @@ def test_vilt_b32_takes_the_operations_that_its_geometry_says() -> None:
     assert 12 * block_flops(40 + 1 + 49, 768) == pytest.approx(15.6e9, rel=0.01)
 
 
+def test_rows_without_an_image_or_a_text_take_fewer_operations_than_pairs() -> None:
+    config = load(TrainConfig, "base", ["data.batch_size=256"])
+    pairs = flops_per_step(config, 1000)
+    for lone in ((128, 0), (0, 128)):
+        assert pairs / 2 < flops_per_step(config, 1000, lone=lone) < 0.9 * pairs
+
+
 def test_parameters_are_those_of_the_model_that_is_built() -> None:
     config = load(TrainConfig, "tiny", SMALL_SETTINGS)
     model, _ = built(config)

@@ -13,7 +13,17 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from train.errors import RequestError
-from train.metrics import JsonLines, Pictures, Silent, Sink, Tee, TensorBoard, read_metrics
+from train.metrics import (
+    JsonLines,
+    Pictures,
+    Silent,
+    Sink,
+    Tee,
+    TensorBoard,
+    last_line_with,
+    last_picture,
+    read_metrics,
+)
 from train.progress import progress_sink
 from train.weights_and_biases import WeightsAndBiases
 
@@ -71,6 +81,18 @@ def test_what_a_killed_run_told_after_its_checkpoint_is_dropped(tmp_path: Path) 
     Pictures(tmp_path, after_step=20).close()
     assert [line["step"] for line in read_metrics(tmp_path)] == [10, 20]
     assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == ["sheet-00000010", "sheet-00000020"]
+
+
+def test_what_was_shown_last_by_a_step_is_found_again(tmp_path: Path) -> None:
+    lines, pictures = JsonLines(tmp_path, after_step=0), Pictures(tmp_path, after_step=0)
+    for step in (10, 20, 30):
+        lines.log(step, {"loss/total": 1.0})
+        lines.log(step, {"val/recall": 0.5})
+        pictures.picture(step, "sheet", _png("red"))
+    lines.log(40, {"loss/total": 1.0})
+    lines.close()
+    for until, found in ((45, 30), (25, 20), (5, 0)):
+        assert last_line_with(tmp_path, "val/", until=until) == last_picture(tmp_path, until=until) == found
 
 
 def test_tensorboard_shows_numbers_and_pictures(tmp_path: Path) -> None:

@@ -72,7 +72,10 @@ def test_a_cooldown_longer_than_the_run_begins_after_warm_up() -> None:
     assert rates[11] < rates[10]
 
 
-@pytest.mark.parametrize("setting", ["schedule={kind: cosine, cooldown_steps: 5}", "schedule.plateau.factor=1.0"])
+@pytest.mark.parametrize(
+    "setting",
+    ["schedule={kind: cosine, cooldown_steps: 5}", "schedule.plateau.factor=1.0", "schedule.plateau.patience=2"],
+)
 def test_a_setting_that_would_do_nothing_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"optim\.schedule"):
         load(TrainConfig, None, [f"optim.{setting}"])

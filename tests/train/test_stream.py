@@ -1,6 +1,7 @@
 """The order of the samples: what it depends on, what it does not, and how it is taken up again."""
 
 import itertools
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from train.config import TrainConfig
 from train.data.collate import Collate, caption_of
 from train.data.loader import Reading, SetReading, load
 from train.data.order import Position, ShuffledOrder
+from train.data.sets import evaluation
 from train.data.source import source_of
 from train.data.tokenizer import Tokenizer
 from train.distributed import Place
@@ -117,6 +119,18 @@ def test_the_number_of_workers_changes_nothing(stream: Stream, workers: int) -> 
     assert all((a.images_BCSS == b.images_BCSS).all() for a, b in zip(helped, alone, strict=True))
 
 
+def test_a_few_samples_of_a_split_lie_evenly_spread_over_it(stream: Stream) -> None:
+    def keys(samples: int) -> list[str]:
+        reading = evaluation(source_of(stream.shards, stream.manifest), "train", rows=4, samples=samples)
+        return keys_of([*load(reading, stream.collate, workers=0)])
+
+    every = keys(0)
+    assert len(every) == EPOCH
+    assert keys(6) == every[::8]
+    assert keys(1) == every[:1]
+    assert keys(EPOCH + 1) == every
+
+
 def test_more_ranks_than_shards_share_every_batch_without_a_repeat(stream: Stream) -> None:
     world = 6  # of 5 shards
     ranks = [stream.batches(1, place=Place(rank=rank, world=world))[0] for rank in range(world)]
@@ -135,3 +149,20 @@ def test_a_shard_that_holds_other_samples_than_the_manifest_says_is_refused(stre
 def test_an_error_in_a_worker_reaches_the_user_as_its_sentence(stream: Stream, tmp_path: Path) -> None:
     with pytest.raises(CorruptShard, match=r"^\S+ is named in the manifest but is not a file\.$"):
         stream.batches(1, folder=tmp_path, workers=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's choice of cores")
+def test_workers_are_as_many_as_the_cores_that_a_process_has(stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        made = stream.batches(2, workers=2)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert "data.workers=2 is more than the 1 cores that each of 1 processes has here, so 1 are used." in caplog.text
+    assert keys_of(made) == keys_of(stream.batches(2))
+
+
+def test_processes_of_one_machine_share_its_cores(stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    stream.batches(1, place=Place(world=2, neighbours=len(os.sched_getaffinity(0))), workers=2)
+    assert "so 1 are used" in caplog.text
