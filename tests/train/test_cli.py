@@ -213,6 +213,17 @@ def test_a_set_that_changed_since_training_is_a_warning(
     assert "has changed since the model was trained on it" in caplog.text
 
 
+def test_a_checkpoint_alone_does_not_make_this_machine_connect_to_another(
+    train: Train, place: Path, tmp_path: Path
+) -> None:
+    run = changed_run(place, tmp_path)
+    for stored in run.glob("checkpoints/*/state.json"):
+        change_set(stored, path="http://169.254.169.254/latest")
+    told = refusal(train, "eval", "--task", "retrieval", "--checkpoint", str(run))
+    assert "trained on 'http://169.254.169.254/latest', which is not on this machine" in told
+    assert "--shards" in told
+
+
 def test_a_set_that_is_gone_is_asked_for(train: Train, place: Path, tmp_path: Path) -> None:
     run = changed_run(place, tmp_path)
     for stored in run.glob("checkpoints/*/state.json"):

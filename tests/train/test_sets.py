@@ -403,3 +403,20 @@ def test_a_mixture_tells_the_rows_of_its_sets(mixed: list[Source], caplog: pytes
         reading(mixed, settings(batch_size=16, weights=WEIGHTS))
     (told,) = [line for line in caplog.messages if "Each step" in line]
     assert f"6 of {mixed[0].name}, 2 of {mixed[1].name}" in told
+
+
+def test_captions_are_taken_from_all_sets_in_turn(mixed: list[Source]) -> None:
+    names = [caption.partition(" ")[0] for caption in captions_of(mixed)]
+    assert names[:36] == ["pairs", "texts", "more"] * 12
+    assert names[36:52] == ["texts", "more"] * 8
+    assert names[52:] == ["texts"] * 10
+    assert sorted(captions_of(mixed)) == sorted(caption for source in mixed for caption in captions_of([source]))
+
+
+def test_long_reading_of_captions_is_told(
+    mixed: list[Source], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("train.data.sets.TELLING", -1.0)
+    with caplog.at_level(logging.INFO):
+        assert len([*captions_of(mixed[:1])]) == 12
+    assert "12 captions read so far" in caplog.messages

@@ -159,10 +159,10 @@ def test_workers_are_as_many_as_the_cores_that_a_process_has(stream: Stream, cap
         made = stream.batches(2, workers=2)
     finally:
         os.sched_setaffinity(0, cores)
-    assert "data.workers=2 is more than the 1 cores that each of 1 processes has here, so 1 are used." in caplog.text
+    assert "data.workers=2, but there are 1 cores for the 1 process(es) on this machine: 1 are used." in caplog.text
     assert keys_of(made) == keys_of(stream.batches(2))
 
 
 def test_processes_of_one_machine_share_its_cores(stream: Stream, caplog: pytest.LogCaptureFixture) -> None:
     stream.batches(1, place=Place(world=2, neighbours=len(os.sched_getaffinity(0))), workers=2)
-    assert "so 1 are used" in caplog.text
+    assert "on this machine: 1 are used" in caplog.text

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from shards.errors import shown
 from shards.store import is_remote
 from train import runs
 from train.checkpoint import Checkpoint
@@ -116,7 +115,7 @@ def _refuse_remote(checkpoint: Checkpoint) -> None:
     remote = [each.path for each in checkpoint.state.sets if is_remote(each.path)]
     if remote:
         raise RequestError(
-            f"The model was trained on {shown(remote[0])}, which is not on this machine, and is not connected to only "
+            f"The model was trained on {remote[0]!r:.200}, which is not on this machine, and is not connected to only "
             "because a checkpoint says so: name it, or another set, with --shards."
         )
 

@@ -169,9 +169,9 @@ def _affordable(workers: int, place: Place) -> int:
     share = max(1, cores // place.neighbours)
     if workers > share:
         logger.warning(
-            "data.workers=%d is more than the %d cores that each of %d processes has here, so %d are used.",
+            "data.workers=%d, but there are %d cores for the %d process(es) on this machine: %d are used.",
             workers,
-            share,
+            cores,
             place.neighbours,
             share,
         )

@@ -1,6 +1,7 @@
 """Readings of sets, as training, evaluation and the tokenizer want them."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -15,6 +16,8 @@ from train.distributed import ALONE, Place
 from train.errors import DataError
 
 logger = logging.getLogger(__name__)
+
+TELLING = 10.0  # seconds between two lines of the log while captions are read
 
 
 def training(
@@ -65,21 +68,43 @@ def evaluation(
 
 
 def captions_of(sources: Sequence[Source], split: str = "train", *, skip: bool = False) -> Iterator[str]:
-    """The captions of all sets that have any, as they lie. Those that cannot be read are an error, or left out."""
-    for source in sources:
-        if source.kind == "images":
-            continue
-        for group in StoredOrder(shards=source.of_split(split)).groups(0):
-            reader = GroupReader(source, group, pictures=False)
-            found = reader.read(range(group.samples))
-            for error in () if skip else reader.damaged.values():
-                raise error
-            for raw in found.values():
-                try:
-                    yield caption_of(raw)
-                except DataError:
-                    if not skip:
-                        raise
+    """The captions of all sets that have any, one of each set in turn, as they lie there.
+
+    Those that cannot be read are an error, or left out.
+    """
+    worded = [_captions_of_one(source, split, skip=skip) for source in sources if source.kind != "images"]
+    told = time.monotonic()
+    for number, caption in enumerate(_in_turn(worded), start=1):
+        yield caption
+        if time.monotonic() > told + TELLING:
+            logger.info("%d captions read so far", number)
+            told = time.monotonic()
+
+
+def _in_turn(captions: Sequence[Iterator[str]]) -> Iterator[str]:
+    """One of each, again and again; of those that are longer, the rest."""
+    left = [*captions]
+    while left:
+        for one in [*left]:
+            caption = next(one, None)
+            if caption is None:
+                left.remove(one)
+            else:
+                yield caption
+
+
+def _captions_of_one(source: Source, split: str, *, skip: bool) -> Iterator[str]:
+    for group in StoredOrder(shards=source.of_split(split)).groups(0):
+        reader = GroupReader(source, group, pictures=False)
+        found = reader.read(range(group.samples))
+        for error in () if skip else reader.damaged.values():
+            raise error
+        for raw in found.values():
+            try:
+                yield caption_of(raw)
+            except DataError:
+                if not skip:
+                    raise
 
 
 def require_samples(source: Source, split: str) -> None:
