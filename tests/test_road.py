@@ -11,7 +11,7 @@ import pytest
 from harvest.folder import finished_ids
 from tests.makers import MediaLink, MediaServer, Scene, Truth, VideoStyle, draw_fact, plan_lessons, say, write_video
 
-SETTINGS = ("trainer.steps=40", "trainer.log_every=10", "data.batch_size=12", "data.workers=0")
+SETTINGS = ("trainer.steps=20", "trainer.log_every=5", "data.batch_size=12", "data.workers=0")
 
 
 def run(*words: str | Path, cwd: Path) -> str:
@@ -25,8 +25,8 @@ def run(*words: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
-    """Twelve facts, each said over its picture."""
-    facts = plan_lessons()[0].facts[:12]
+    """Six facts, each said over its picture."""
+    facts = plan_lessons()[0].facts[:6]
     scenes = [
         Scene(picture=draw_fact(fact, seed=number, background=number), speech=say(fact.phrases))
         for number, fact in enumerate(facts)
