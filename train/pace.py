@@ -45,6 +45,17 @@ class Pace:
         yield
         self._waited += time.perf_counter() - asked
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time spent in it does not count."""
+        if self._machine.device.type == "cuda":
+            torch.cuda.synchronize(self._machine.device)  # what is still to be computed does
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start += time.perf_counter() - began
+
     def figures(self) -> dict[str, float]:
         """`model_flop_utilisation` is of what the machine can do at most, 0..1, where that is known."""
         seconds = time.perf_counter() - self._start

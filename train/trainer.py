@@ -223,14 +223,13 @@ class Trainer:
         due = [look for look in parts.looks if look.is_due(step, last=step == self._config.steps)]
         if not due:
             return
-        with self._failure_kept(), ExitStack() as stack:
+        with self._failure_kept(), self._pace.paused(), ExitStack() as stack:
             if parts.ema is not None:
                 stack.enter_context(parts.ema.applied())
             stack.enter_context(whole_weights(parts.called))
             stack.enter_context(autocast(self._device, bf16=self._config.precision == "bf16"))
             for look in due:
                 look.show(step, parts.sink)
-        self._pace = Pace(parts.machine)
 
     def _save(self, state: TrainState) -> TrainState:
         """With what the steps since the last line make of it."""

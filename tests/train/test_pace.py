@@ -1,5 +1,7 @@
 """Speed, and the share of the machine's arithmetic that the model used."""
 
+import time
+
 import pytest
 import torch
 
@@ -18,6 +20,16 @@ def test_speed_and_arithmetic_are_those_of_the_steps_that_were_done() -> None:
     assert figures["model_flop_utilisation"] == pytest.approx(figures["model_tflops"] / 5)
     assert 0 < figures["data_wait_share"] < 1
     assert figures["peak_memory_gb"] > 0
+
+
+def test_a_pause_does_not_count() -> None:
+    pace = Pace(Machine(device=torch.device("cpu"), rows_per_step=8, flops_per_step=3e9, peak_flops=None))
+    pace.step()
+    with pace.paused():
+        began = time.perf_counter()
+        while time.perf_counter() < began + 0.05:
+            pass
+    assert 8 / pace.figures()["samples_per_second"] < 0.05
 
 
 def test_of_an_unknown_machine_no_share_is_claimed() -> None:
