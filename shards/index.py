@@ -22,6 +22,7 @@ _SPLIT = re.compile(r"((?:.*/)?[^.]+)\.([^/]*)", re.DOTALL)  # as webdataset's b
 _PICTURES = {"jpg": "jpg", "jpeg": "jpg", "png": "jpg", "webp": "jpg"}
 _SLOTS = {ending: MEMBERS.index(_PICTURES.get(ending, ending)) for ending in (*MEMBERS, *_PICTURES)}
 ABSENT = -1
+MAX_NAME = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +111,7 @@ def _samples(members: Iterable[Member], where: str) -> Iterator[tuple[str, Row]]
             row[slot] = (member.offset, member.size)
             pictured = ending if ending in _PICTURES else pictured
         elif ending == pictured or ending not in _PICTURES:  # another kind of picture of the same is passed over
-            raise CorruptShard(f"{where} holds {member.name} twice.")
+            raise CorruptShard(f"{where} holds {member.name:.200} twice.")
     if key is not None:
         yield key, row
 
@@ -121,7 +122,10 @@ def _empty() -> Row:
 
 def _check(member: Member, ending: str, where: str) -> None:
     limit = MAX_MEMBER_BYTES[_PICTURES.get(ending, ending)]
-    if not member.name.isprintable():  # names reach messages, and so terminals
-        raise CorruptShard(f"{where} holds a member with a name that cannot be shown: {member.name!r}.")
+    # Names reach messages, and so terminals; and all keys take as much memory as the longest.
+    if not member.name.isprintable() or len(member.name) > MAX_NAME:
+        raise CorruptShard(
+            f"{where} holds a member whose name cannot be shown, or is over {MAX_NAME} long: {member.name!r:.200}."
+        )
     if member.size > limit:
-        raise CorruptShard(f"Member {member.name!r} of {where} has {member.size} bytes, not 0 to {limit}.")
+        raise CorruptShard(f"Member {member.name!r:.200} of {where} has {member.size} bytes, not 0 to {limit}.")

@@ -213,6 +213,14 @@ def test_names_that_lead_elsewhere_are_only_names(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_a_name_that_goes_on_and_on_is_refused_and_shown_in_part(tmp_path: Path, kind: int) -> None:
+    path = tar(tmp_path / "a.tar", lambda archive: add_member(archive, "n" * 20_000 + ".txt"), kind)
+    with pytest.raises(CorruptShard, match="is over 1000 long") as refusal:
+        read(path)
+    assert len(str(refusal.value)) < 600
+
+
 @pytest.mark.parametrize("name", ["\x1b[2J.txt", "a\nb.txt", "bell\x07.jpg"])
 def test_a_name_that_would_steer_a_terminal_is_refused_and_not_repeated(tmp_path: Path, name: str) -> None:
     path = tar(tmp_path / "train-00000.tar", lambda archive: add_member(archive, name))
