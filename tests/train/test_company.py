@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import platform
+import signal
 import socket
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -32,7 +33,10 @@ def outcomes(deed: Deed) -> list[str]:
         found.append((process, ours))
     ends = []
     for process, ours in found:
-        ends.append(ours.recv())
+        try:
+            ends.append(ours.recv())
+        except EOFError:
+            ends.append("died")
         process.join()
     return ends
 
@@ -89,3 +93,14 @@ def test_what_all_judge_alike_is_told_by_the_first() -> None:
         raise Diverged("No number.")
 
     assert outcomes(fail) == ["Diverged: No number.", "left with 2"]
+
+
+def test_a_process_that_is_killed_ends_the_others_with_a_sentence() -> None:
+    def die(company: Company) -> bool:
+        if company.place.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return company.any(False)
+
+    told, dead = outcomes(die)
+    assert told.startswith("ProcessLost: Another of the 2 processes has ended or no longer answers, so process 0")
+    assert dead == "died"
