@@ -79,7 +79,7 @@ def test_steps_passed_over_between_log_lines_are_told(shards: Path, tmp_path: Pa
     pretrain(new_request([shards], run, settings("trainer.steps=8", "trainer.log_every=4")), QUIET)
     lines = read_metrics(run)
     assert [line["skipped_steps"] for line in lines] == [2, 0]
-    assert all({"loss/total", "gradient_norm"} <= line.keys() for line in lines)  # means of the others
+    assert all(0 < line[name] < 100 for line in lines for name in ("loss/total", "gradient_norm"))  # of the others
 
 
 def test_steps_without_a_number_in_a_row_stop_the_run(shards: Path, tmp_path: Path, broken_steps: set[int]) -> None:
