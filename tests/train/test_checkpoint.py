@@ -66,6 +66,14 @@ def test_the_mean_of_the_weights_comes_back(
     assert all(torch.equal(mean, model.get_parameter(name)) for name, mean in ema.tensors().items())
 
 
+def test_a_mean_that_lacks_a_weight_is_not_used(saved: Path, model: Vilt) -> None:
+    means = load_file(saved / "ema.safetensors")
+    del means["norm.bias"]
+    save_file(means, saved / "ema.safetensors")
+    with pytest.raises(CheckpointError, match=r"ema\.safetensors holds the mean of another model's weights"):
+        Checkpoint.open(saved).load_model(model, mean=True)
+
+
 def test_chosen_checkpoints_are_kept_for_good(writer: Writer, model: Vilt, config: TrainConfig) -> None:
     optimizer = make_optimizer(model, config.optim)
     keeping = replace(writer, keep=1, keep_every=10)
