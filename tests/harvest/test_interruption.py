@@ -1,7 +1,6 @@
 """A harvest that is interrupted or killed goes on where it was, to the same bytes."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -12,19 +11,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harvest.conftest import HARVEST, Narrated, harvest, harvest_here
-from tests.makers import Scene, VideoStyle, draw_title, sound, tone, write_video
+from tests.harvest.conftest import FACTS, HARVEST, harvest, harvest_here
+from tests.makers import Scene, VideoStyle, draw_fact, draw_title, say, sound, tone, write_video
 
 PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
-def folder(narrated: Narrated, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three videos of different content: two narrated, one in which nobody speaks."""
     folder = tmp_path_factory.mktemp("three")
-    shutil.copy(narrated.path, folder / "a.mp4")
-    with (folder / "b.mp4").open("wb") as file:
-        file.write(narrated.path.read_bytes() + b"\0\0\0\x08free")  # an empty box more: the same video, another file
+    for name, fact in zip(("a.mp4", "b.mp4"), FACTS, strict=False):
+        scene = Scene(picture=draw_fact(fact, seed=0, background=0), speech=say(fact.phrases))
+        write_video(folder / name, [scene], VideoStyle())
     write_video(folder / "c.mp4", [Scene(picture=draw_title("Beep"), speech=sound(tone(1.0)))], VideoStyle())
     return folder
 
@@ -77,8 +76,15 @@ def finish_and_compare(folder: Path, cwd: Path, undisturbed: Path) -> None:
             assert (cwd / "out" / path.relative_to(undisturbed)).read_bytes() == path.read_bytes(), path.name
 
 
-def test_ctrl_c_ends_with_a_sentence_and_the_next_run_goes_on(folder: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_second_run_is_refused_ctrl_c_ends_with_a_sentence_and_the_next_run_goes_on(
+    folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
     with collecting(folder, tmp_path) as run:
+        os.killpg(run.pid, signal.SIGSTOP)  # it cannot end before the second is refused
+        second = harvest_here("collect", "--playlist", folder, "--work", "work", cwd=tmp_path)
+        os.killpg(run.pid, signal.SIGCONT)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert f"Process {run.pid} is collecting into work" in second.stderr
         workers = psutil.Process(run.pid).children(recursive=True)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
         started = time.monotonic()
@@ -111,10 +117,3 @@ def test_a_killed_worker_is_one_videos_outcome_and_passes_the_next_time(
         output, errors = run.communicate(timeout=PATIENCE_S)
     assert run.returncode in (1, 2), output + errors
     finish_and_compare(folder, tmp_path, undisturbed)
-
-
-def test_a_second_run_in_the_same_work_folder_is_refused(folder: Path, tmp_path: Path) -> None:
-    with collecting(folder, tmp_path) as run:
-        second = harvest("collect", "--playlist", folder, "--work", "work", cwd=tmp_path)
-        assert (second.returncode, second.stdout) == (2, "")
-        assert f"Process {run.pid} is collecting into work" in second.stderr

@@ -1,8 +1,5 @@
 """The model: what its outputs may depend on."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -25,9 +22,8 @@ def image_of(model: Vilt, batch: Batch) -> ImageInput:
     return whole_image(model.patchify(batch.images_BCSS))
 
 
-def test_timm_can_be_imported_in_a_fresh_process_whatever_torch_was_installed() -> None:
-    program = "from train.models.layers import timm_model; raise SystemExit(timm_model('vit_tiny_patch16_224') is None)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+def test_a_model_of_timm_is_found_by_its_name() -> None:
+    assert timm_model("vit_tiny_patch16_224") is not None
     assert timm_model("not_a_model") is None
 
 
