@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
@@ -57,8 +58,10 @@ class Steady(nn.Module):
     def __init__(self, model: Vilt) -> None:
         super().__init__()
         self.model = model
+        self.in_bf16: list[bool] = []
 
     def forward(self, _batch: Batch, _drawn: Tensor) -> dict[str, Tensor]:
+        self.in_bf16.append(torch.is_autocast_enabled("cpu"))
         pull = self.model.log_scale.sum() + self.model.norm.bias.sum()
         return {TOTAL: 3 - pull + pull.detach()}
 
@@ -149,10 +152,19 @@ def test_a_plateau_lowers_the_rate_of_the_steps_after_it(loop: Loop) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_after_the_step_at_work_which_is_saved(loop: Loop, tmp_path: Path, number: int) -> None:
     loop.sink.signal = number
-    before = signal.getsignal(number)
-    assert loop.run("trainer.steps=9", "trainer.save_every=9").step == 1
+    unheard: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        unheard.append(number)
+
+    before = signal.signal(number, note)
+    try:
+        assert loop.run("trainer.steps=9", "trainer.save_every=9").step == 1
+        assert signal.getsignal(number) is note
+    finally:
+        signal.signal(number, before)
+    assert not unheard
     assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-00000001"]
-    assert signal.getsignal(number) is before
 
 
 def test_what_is_shown_on_the_way_is_of_the_mean_of_the_weights(loop: Loop) -> None:
@@ -169,12 +181,12 @@ def test_what_is_shown_on_the_way_is_of_the_mean_of_the_weights(loop: Loop) -> N
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_what_is_shown_on_the_way_is_in_the_precision_of_the_run(loop: Loop, precision: str) -> None:
-    within: list[bool] = []
-    look = Look(show=lambda _step, _sink: within.append(torch.is_autocast_enabled("cpu")), every=1, seen=0)
-    loop.parts = replace(loop.parts, looks=(look,))
+def test_what_is_learnt_and_shown_is_in_the_precision_of_the_run(loop: Loop, precision: str) -> None:
+    steady, shown = Steady(loop.parts.model), list[bool]()
+    look = Look(show=lambda _step, _sink: shown.append(torch.is_autocast_enabled("cpu")), every=1, seen=0)
+    loop.parts = replace(loop.parts, called=steady, looks=(look,))
     loop.run("trainer.steps=1", f"trainer.precision={precision}")
-    assert within == [precision == "bf16"]
+    assert steady.in_bf16 == shown == [precision == "bf16"]
 
 
 def test_each_step_has_the_rate_of_its_number(run: Path) -> None:
