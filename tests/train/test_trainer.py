@@ -120,15 +120,13 @@ def test_a_run_that_learns_nothing_has_not_diverged() -> None:
 
 
 def test_a_steps_rows_may_come_in_parts(shards: Path, tmp_path: Path) -> None:
-    """The same samples by the same step, in half-sized passes."""
+    """The same samples by the same step, in half-sized passes; that they weigh the same, test_step shows."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     states = [
         pretrain(new_request([shards], run, settings("trainer.steps=4", f"trainer.accumulate={count}")), QUIET)
         for run, count in ((whole, 1), (parts, 2))
     ]
     assert states[0].positions == states[1].positions
-    first, second = (read_metrics(run)[-1]["loss/joint_text"] for run in (whole, parts))
-    assert first == pytest.approx(second, rel=0.15)
 
 
 def test_rows_that_cannot_be_dealt_evenly_are_refused() -> None:
