@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
 
 METRICS_NAME = "metrics.jsonl"
 PICTURES_NAME = "pictures"
@@ -91,6 +90,8 @@ class TensorBoard:
     """Curves and pictures for `tensorboard --logdir runs`."""
 
     def __init__(self, folder: Path, *, after_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # most of a second, which only who trains shall wait
+
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=after_step + 1)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
