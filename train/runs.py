@@ -6,10 +6,6 @@ runs/pretrain-001/  config.yaml  versions.json  metrics.jsonl  tensorboard/  che
 import importlib.metadata
 import json
 import platform
-import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from train.checkpoint import LATEST_NAME, SETTINGS_NAME, STATE_NAME, checkpoints_in, latest_checkpoint
@@ -22,13 +18,6 @@ CHECKPOINTS = "checkpoints"
 VERSIONS_NAME = "versions.json"
 # What a run leaves beside its checkpoints; names that begin with a dot are of files it was still writing.
 _LEFT = {SETTINGS_NAME, VERSIONS_NAME, METRICS_NAME, PICTURES_NAME, ID_NAME, "tensorboard", "wandb", CHECKPOINTS}
-
-
-def next_free_run(root: Path = ROOT) -> Path:
-    """`root`/pretrain-001, or the number after the highest there is."""
-    names = (re.fullmatch(r"pretrain-(\d+)", folder.name) for folder in root.glob("pretrain-*"))
-    taken = [int(match[1]) for match in names if match]
-    return root / f"pretrain-{max(taken, default=0) + 1:03d}"
 
 
 def newest_run(root: Path = ROOT) -> Path:
@@ -59,28 +48,6 @@ def _strangers(run: Path) -> list[str]:
     """Names in the folder of a run that are no run's."""
     names = [path.name for path in run.iterdir()] if run.is_dir() else [run.name] if run.exists() else []
     return sorted(name for name in names if name not in _LEFT and not name.startswith("."))
-
-
-@contextmanager
-def beginning(run: Path) -> Iterator[None]:
-    """In it a new run is set up: if that fails, nothing of it is left to block its name."""
-    here, before = run.exists(), any(run.iterdir()) if run.is_dir() else False
-    try:
-        yield
-    except BaseException:
-        if run.is_dir() and not before:
-            _empty(run)
-            if not here:
-                run.rmdir()
-        raise
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """What a run is asked for: a start, a continuation, or whichever it is by now; and what is refused or cleared away."""
 
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from shards.manifest import MANIFEST_NAME
+from train import claim
 from train.checkpoint import Checkpoint
 from train.commands.agreement import refuse_another_view
 from train.commands.asked import Asked
@@ -18,7 +21,7 @@ from train.commands.request import Request, new_request, resume_request
 from train.config import TrainConfig
 from train.distributed import Place
 from train.errors import CheckpointError, DataError, RequestError, RunFolderError
-from train.runs import CHECKPOINTS, beginning, checkpoint_of
+from train.runs import CHECKPOINTS, checkpoint_of
 
 ELSEWHERE = Place(rank=8, world=16, local=0)  # the first process of the second machine
 
@@ -111,9 +114,34 @@ def test_a_run_that_never_began_leaves_nothing(
 
 def test_what_was_there_before_a_failed_start_stays(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("of an earlier try")
-    with pytest.raises(KeyboardInterrupt), beginning(tmp_path):
+    with pytest.raises(KeyboardInterrupt), claim.beginning(tmp_path, made=False):
         raise KeyboardInterrupt
     assert held(tmp_path) == ["metrics.jsonl"]
+
+
+def test_of_runs_that_start_at_once_each_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = [*pool.map(lambda _: claim.make_next(tmp_path), range(16))]
+    assert sorted(path.name for path in made) == [f"pretrain-{number:03d}" for number in range(1, 17)]
+
+
+HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+
+
+def test_a_folder_that_another_process_trains_into_is_refused_and_left_alone(
+    shards: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    request = new_request([shards], tmp_path / "run", config)
+    command = [sys.executable, "-c", HOLDER, str(request.run / claim.LOCK_NAME)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(RunFolderError, match="is being trained into by another process"):
+            pretrain(request, Console(quiet=True))
+        other.communicate(b"\n")
+    assert held(request.run) == [claim.LOCK_NAME]
+    with claim.held(request.run):
+        pass
 
 
 @pytest.fixture

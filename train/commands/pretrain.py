@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from configs.loading import dump
-from train import runs
+from train import claim, runs
 from train.batch import Batch
 from train.checkpoint import SetState, TrainState, Writer
 from train.commands.agreement import refuse_another_view
@@ -39,15 +39,16 @@ def pretrain(request: Request, console: Console, company: Company | None = None)
     """Train to the last step, or until interrupted. What can be refused is refused before anything slow is done."""
     company = company or Company(ALONE)
     config, place = request.config, company.place
-    device = company.each(lambda: _ready_device(config, place))
-    rows = company.from_first(lambda: rows_by_kind(request, place))
-    company.each(lambda: refuse_another_view(request, place))
-    tell_doubts(request)
-    state = _state(request, rows)
-    make_learner = restored_learner if request.resumed else new_learner
-    learner = make_learner(request, rows, company, device)
     with ExitStack() as stack:
+        company.from_first(lambda: stack.enter_context(claim.held(request.run)))
         with _folder(request, place):
+            device = company.each(lambda: _ready_device(config, place))
+            rows = company.from_first(lambda: rows_by_kind(request, place))
+            company.each(lambda: refuse_another_view(request, place))
+            tell_doubts(request)
+            state = _state(request, rows)
+            make_learner = restored_learner if request.resumed else new_learner
+            learner = make_learner(request, rows, company, device)
             company.from_first(lambda: _leave_settings(request))
             parts = company.each(lambda: _parts(request, learner, company, state, console, stack))
         if config.trainer.compile:
@@ -68,11 +69,12 @@ def _ready_device(config: TrainConfig, place: Place) -> torch.device:
 
 def _folder(request: Request, place: Place) -> AbstractContextManager[None]:
     """In it the run is set up, by the first process; if that fails, a new one leaves nothing behind."""
-    return runs.beginning(request.run) if place.first and request.resumed is None else nullcontext()
+    if request.resumed or not place.first:
+        return nullcontext()
+    return claim.beginning(request.run, made=request.made)
 
 
 def _leave_settings(request: Request) -> None:
-    request.run.mkdir(parents=True, exist_ok=True)
     (request.run / "config.yaml").write_text(dump(request.config), encoding="utf-8")
     runs.write_versions(request.run)
     if request.resumed:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from configs.loading import Config, load
 from shards.sample import Kind
-from train import runs
+from train import claim, runs
 from train.checkpoint import Checkpoint
 from train.commands.assembly import cache_beside, settings_of, trained_on
 from train.config import TrainConfig
@@ -31,6 +31,7 @@ class Request:
     run: Path
     config: TrainConfig
     resumed: Checkpoint | None
+    made: bool = False  # its folder was made for it, and goes again if the run cannot begin
 
     @property
     def steps_left(self) -> int:
@@ -41,14 +42,16 @@ class Request:
 def new_request(shards: Sequence[str | Path], out: Path | None, config: TrainConfig, *, again: bool = False) -> Request:
     """A run from the start, on the sets `shards` or, if there are none, on what 'harvest shard' writes unasked.
 
-    With `again` its folder may hold what a run has left that was stopped before its first checkpoint.
+    With `again` its folder may hold what a run has left that was stopped before its first checkpoint. Without `out` it
+    has the next free name, which no other can take from now on.
     """
-    run = out or runs.next_free_run()
-    runs.refuse_taken(run, again=again)
-    sources = _opened(shards or [DEFAULT_SHARDS], run, config)
+    if out:
+        runs.refuse_taken(out, again=again)
+    sources = _opened(shards or [DEFAULT_SHARDS], out or runs.ROOT / "next", config)
     for source in sources:
         require_samples(source, "train")
-    return Request(sources=sources, run=run, config=config, resumed=None)
+    made = claim.make(out) if out else True
+    return Request(sources=sources, run=out or claim.make_next(), config=config, resumed=None, made=made)
 
 
 def resume_request(
