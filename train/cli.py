@@ -91,7 +91,8 @@ def _tell_that_all_is_done(request: "Request", console: Console) -> None:
 def _tell_end(request: "Request", state: "TrainState", console: Console) -> None:
     run, steps = escape(str(request.run)), request.config.trainer.steps
     if state.step == 0:
-        console.print(f"Interrupted before the first step, so nothing is saved: --resume --out {run} starts again.")
+        console.print("Interrupted before the first step, so nothing is saved. Start again with: ", end="")
+        console.print(f"train pretrain --resume --out {run}", highlight=False)
         raise typer.Exit(INTERRUPTED)
     if state.step < steps:
         console.print(f"Interrupted after step {state.step} of {steps}, which is saved. Go on with: ", end="")

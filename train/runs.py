@@ -1,13 +1,17 @@
 """Where runs lie, and which one is meant.
 
-runs/pretrain-001/  config.yaml  versions.json  metrics.jsonl  tensorboard/  checkpoints/  scores.json
+runs/pretrain-001/  config.yaml  sets.json  versions.json  metrics.jsonl  tensorboard/  checkpoints/  scores.json
 """
 
 import importlib.metadata
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from shards.replacing import replacing_file
 from train.checkpoint import LATEST_NAME, SETTINGS_NAME, STATE_NAME, checkpoints_in, latest_checkpoint
 from train.errors import RunFolderError
 from train.metrics import METRICS_NAME, PICTURES_NAME
@@ -16,8 +20,10 @@ from train.weights_and_biases import ID_NAME
 ROOT = Path("runs")
 CHECKPOINTS = "checkpoints"
 VERSIONS_NAME = "versions.json"
+SETS_NAME = "sets.json"
 # What a run leaves beside its checkpoints; names that begin with a dot are of files it was still writing.
-_LEFT = {SETTINGS_NAME, VERSIONS_NAME, METRICS_NAME, PICTURES_NAME, ID_NAME, "tensorboard", "wandb", CHECKPOINTS}
+_LEFT = {SETTINGS_NAME, SETS_NAME, VERSIONS_NAME, METRICS_NAME, PICTURES_NAME, ID_NAME, CHECKPOINTS}
+_LEFT |= {"tensorboard", "wandb"}
 
 
 def newest_run(root: Path = ROOT) -> Path:
@@ -99,5 +105,30 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def write_versions(run: Path) -> None:
-    (run / VERSIONS_NAME).write_text(json.dumps(versions(), indent=1) + "\n", encoding="utf-8")
+def leave_request(run: Path, *, settings: str, sets: Sequence[str]) -> None:
+    """What it is trained with and on, so that it can be started again before it has a checkpoint."""
+    texts = {SETTINGS_NAME: settings, SETS_NAME: _json([*sets]), VERSIONS_NAME: _json(versions())}
+    for name, text in texts.items():
+        with replacing_file(run / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def settings_left(run: Path) -> Path | None:
+    """The settings that a run was begun with, as YAML."""
+    path = run / SETTINGS_NAME
+    return path if path.is_file() else None
+
+
+def sets_left(run: Path) -> list[str]:
+    """The sets that a run was begun on, as --shards takes them. Raises RunFolderError for what is no list of them."""
+    path = run / SETS_NAME
+    if not path.is_file():
+        return []
+    try:
+        return TypeAdapter(list[str]).validate_json(path.read_bytes())
+    except ValidationError:
+        raise RunFolderError(f"{path} does not tell what the run was begun on: say so with --shards.") from None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1) + "\n"

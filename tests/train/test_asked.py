@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from configs.loading import load
 from shards.manifest import MANIFEST_NAME
 from train import claim
 from train.checkpoint import Checkpoint
@@ -38,11 +39,25 @@ def held(folder: Path) -> list[str]:
 def test_a_run_that_was_stopped_before_its_first_checkpoint_is_started_again(asked: Asked) -> None:
     assert asked.out is not None
     (asked.out / CHECKPOINTS / ".step-00000004.partial").mkdir(parents=True)
-    for name in ("config.yaml", "versions.json", "metrics.jsonl", "wandb-run-id.txt"):
+    for name in ("versions.json", "metrics.jsonl", "wandb-run-id.txt"):
         (asked.out / name).write_text("left")
     assert asked.request().resumed is None
     with pytest.raises(RunFolderError, match="add --resume to start it again, for it has no checkpoint"):
         replace(asked, resume=False).request()
+
+
+def test_what_is_not_said_again_of_a_run_without_a_checkpoint_is_as_it_was_begun(asked: Asked, run: Path) -> None:
+    assert asked.out is not None
+    asked.out.mkdir()
+    for name in ("config.yaml", "sets.json"):
+        shutil.copy(run / name, asked.out)
+    begun = replace(asked, shards=(), changes=["trainer.steps=3"]).request()
+    assert begun.resumed is None
+    assert [source.name for source in begun.sources] == [*asked.shards]
+    assert begun.config == load(TrainConfig, run / "config.yaml", ["trainer.steps=3"])
+    (asked.out / "sets.json").write_text('{"of": "another"}')
+    with pytest.raises(RunFolderError, match="say so with --shards"):
+        replace(asked, shards=()).request()
 
 
 def test_what_is_no_run_is_never_started_into(asked: Asked) -> None:

@@ -2,7 +2,8 @@
 
 A job that is stopped and queued again and again may thus give the same words each time. --resume with an --out that
 holds no checkpoint yet (missing, empty, or of a run that was stopped before its first) starts the run there; with a
-checkpoint it goes on, and --shards, --config and --set may be repeated as far as they fit the run.
+checkpoint it goes on, and --shards, --config and --set may be repeated as far as they fit the run. What is left out is
+as the run was begun.
 """
 
 import logging
@@ -36,7 +37,8 @@ class Asked:
         """Those it would train with."""
         if self._goes_on():
             return resumed_settings(self.out, self.changes, config=self.config, step=self.step)
-        return load(TrainConfig, self.config or DEFAULT_CONFIG, self.changes)
+        begun = runs.settings_left(self.out) if self.out and self.resume else None
+        return load(TrainConfig, self.config or begun or DEFAULT_CONFIG, self.changes)
 
     def request(self) -> Request:
         """Raises RequestError, ConfigError or ShardsError where it cannot be met."""
@@ -44,7 +46,8 @@ class Asked:
             return resume_request(self.shards, self.out, self.changes, config=self.config, step=self.step)
         if self.resume:
             logger.info("%s holds no checkpoint yet, so the run starts there from the beginning.", self.out)
-        return new_request(self.shards, self.out, self.settings(), again=self.resume)
+        begun = runs.sets_left(self.out) if self.out and self.resume else ()
+        return new_request(self.shards or begun, self.out, self.settings(), again=self.resume)
 
     def _goes_on(self) -> bool:
         if self.step is not None and not self.resume:

@@ -75,8 +75,8 @@ def _folder(request: Request, place: Place) -> AbstractContextManager[None]:
 
 
 def _leave_settings(request: Request) -> None:
-    (request.run / "config.yaml").write_text(dump(request.config), encoding="utf-8")
-    runs.write_versions(request.run)
+    sets = [source.name for source in request.sources]
+    runs.leave_request(request.run, settings=dump(request.config), sets=sets)
     if request.resumed:
         _writer(request, request.resumed.tokenizer).point_at(request.resumed.folder)  # it may not be the latest
 
