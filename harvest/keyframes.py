@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import Field
 
 from configs import Config
+from harvest.glimpses import Cut
 from harvest.media.frames import Frame, Picture
 from harvest.records import KeyFrame, Scene
 
@@ -62,14 +63,14 @@ Store = Callable[[bytes, float], str]
 class KeyFrameChooser:
     """Chooses the key frames of one video, scene by scene."""
 
-    def __init__(self, config: KeyFrameConfig, *, delay: int, store: Store) -> None:
-        """`delay`: how many frames later a cut may still be found; `store` is called once a key frame."""
+    def __init__(self, config: KeyFrameConfig, *, settled_after_s: float, store: Store) -> None:
+        """`settled_after_s`: seconds after a frame when it is known whether a cut is near; `store` is called once a key
+        frame."""
         self._config = config
         self._store = store
-        self._scene_start = 0.0
+        self._settled_after_s = settled_after_s
+        self._scene_start = Cut(time=0.0, reach=-config.margin_s)  # nothing blends at the very beginning
         self._waiting: deque[Candidate] = deque()
-        # A cut may still be found at any of these: the hindmost bounds what is settled.
-        self._recent: deque[float] = deque(maxlen=delay + 1)
         self._stretch = 0
         self._best: _Best | None = None
         self._chosen: list[KeyFrame] = []
@@ -78,22 +79,19 @@ class KeyFrameChooser:
 
     def add(self, frame: Frame, small: Picture) -> None:
         """Take the next frame; `small` is its picture scaled down, for telling motion."""
-        self._recent.append(frame.time)
         if frame.time >= self._next_candidate:
             self._waiting.append(self._measure(frame, small))
             self._next_candidate = frame.time + 1 / self._config.candidates_per_s
         self._previous = small
-        while self._waiting and self._is_settled(self._waiting[0]):
+        while self._waiting and frame.time - self._waiting[0].frame.time >= self._settled_after_s:
             self._consider(self._waiting.popleft(), end=None)
 
-    def close_scene(self, end: float) -> Scene:
-        """End the current scene at `end` seconds; frames from there on belong to the next."""
-        while self._waiting and self._waiting[0].frame.time < end:
+    def close_scene(self, end: Cut) -> Scene:
+        """End the current scene at `end`; frames from there on belong to the next."""
+        while self._waiting and self._waiting[0].frame.time < end.time:
             self._consider(self._waiting.popleft(), end=end)
-        # A fade is known only when it is over: stretches of its darkness may have ended by then.
-        self._chosen = [_clipped(frame, end) for frame in self._chosen if frame.start < end]
-        self._close_stretch(end, last=True)
-        scene = Scene(start=round(self._scene_start, 3), end=round(end, 3), frames=tuple(self._chosen))
+        self._close_stretch(end.time, last=True)
+        scene = Scene(start=round(self._scene_start.time, 3), end=round(end.time, 3), frames=tuple(self._chosen))
         self._scene_start, self._chosen, self._stretch, self._best = end, [], 0, None
         return scene
 
@@ -108,25 +106,20 @@ class KeyFrameChooser:
             motion=motion,
         )
 
-    def _is_settled(self, candidate: Candidate) -> bool:
-        """Whether no cut can come any more within the margin after the candidate."""
-        full = len(self._recent) == self._recent.maxlen
-        return full and self._recent[0] - candidate.frame.time >= self._config.margin_s
-
-    def _consider(self, candidate: Candidate, *, end: float | None) -> None:
-        time = candidate.frame.time
-        stretch = int((time - self._scene_start) / self._config.stretch_s)
+    def _consider(self, candidate: Candidate, *, end: Cut | None) -> None:
+        time, start, margin = candidate.frame.time, self._scene_start, self._config.margin_s
+        stretch = int((time - start.time) / self._config.stretch_s)
         if stretch > self._stretch:
-            self._close_stretch(self._scene_start + stretch * self._config.stretch_s, last=False)
+            self._close_stretch(start.time + stretch * self._config.stretch_s, last=False)
             self._stretch = stretch
-        after_start = time - self._scene_start >= self._config.margin_s or self._scene_start == 0
-        before_end = end is None or end - time >= self._config.margin_s
+        after_start = time - start.time >= start.reach + margin
+        before_end = end is None or end.time - time >= end.reach + margin
         contender = _Best(candidate, clear_of_cuts=after_start and before_end)
         if self._best is None or contender.rank() > self._best.rank():
             self._best = contender
 
     def _close_stretch(self, end: float, *, last: bool) -> None:
-        start = self._chosen[-1].end if self._chosen else self._scene_start
+        start = self._chosen[-1].end if self._chosen else self._scene_start.time
         if last and self._chosen and end - start < self._config.stretch_s / 2:
             # A short rest joins the stretch before it, whose picture stands for both.
             self._chosen[-1] = dataclasses.replace(self._chosen[-1], end=round(end, 3))
@@ -149,10 +142,6 @@ class KeyFrameChooser:
             contrast=round(candidate.contrast, 2),
             dhash=difference_hash(luma),
         )
-
-
-def _clipped(frame: KeyFrame, end: float) -> KeyFrame:
-    return dataclasses.replace(frame, end=min(frame.end, round(end, 3)))
 
 
 def difference_hash(luma: Picture) -> str:

@@ -14,6 +14,7 @@ from pydantic import Field
 from configs import Config
 from harvest.cuts import CutConfig, CutDetector
 from harvest.folder import VideoFolder
+from harvest.glimpses import Cut
 from harvest.keyframes import KeyFrameChooser, KeyFrameConfig
 from harvest.media.frames import decode
 from harvest.records import Record, Scene, Scenes, Video
@@ -38,7 +39,7 @@ class FindScenes:
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
     needs: ClassVar[Resource] = "cpu"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, config: ScenesConfig) -> None:
         self._config = config
@@ -66,7 +67,7 @@ class FindScenes:
             return f"{FRAMES_FOLDER}/{name}"
 
         detector = CutDetector(self._config.cuts)
-        chooser = KeyFrameChooser(self._config.key_frames, delay=detector.delay, store=store)
+        chooser = KeyFrameChooser(self._config.key_frames, settled_after_s=detector.settled_after_s, store=store)
         scenes = []
         end = 0.0
         size: tuple[int, int] | None = None
@@ -78,5 +79,4 @@ class FindScenes:
             chooser.add(frame, small)
             scenes += [chooser.close_scene(cut) for cut in detector.feed(frame, small)]
             end = frame.time + float(1 / frame.rate)
-        scenes.append(chooser.close_scene(end))
-        return scenes
+        return scenes + [chooser.close_scene(cut) for cut in (*detector.finish(), Cut(time=end))]

@@ -79,6 +79,43 @@ def test_fades_through_black_are_found(tmp_path: Path) -> None:
     assert (count.recall, count.precision) == (1.0, 1.0)
 
 
+def test_dissolves_are_found_and_no_key_frame_lies_in_one(tmp_path: Path) -> None:
+    style = VideoStyle(audio="silent", fps=25, transition=1.0)
+    truth = make(tmp_path / "a.mp4", ["cut", "dissolve", "cut", "dissolve"], style)
+    scenes, _ = scenes_of(tmp_path / "a.mp4")
+    found = [scene.start for scene in scenes.scenes[1:]]
+    assert found == pytest.approx([cut.time for cut in truth.cuts], abs=0.1)
+    blends = [cut.time for cut in truth.cuts if cut.entrance == "dissolve"]
+    times = [frame.time for scene in scenes.scenes for frame in scene.frames]
+    assert all(abs(time - blend) > style.transition / 2 for time in times for blend in blends)
+
+
+def test_a_flash_is_no_cut_and_hides_none(tmp_path: Path) -> None:
+    flash = np.clip(picture(0).astype(int) + 170, 0, 255).astype(np.uint8)
+    shown = [(picture(0), 2.0), (flash, 0.08), (picture(0), 0.4), (picture(1), 2.0)]
+    write_video(
+        tmp_path / "a.mp4",
+        [Scene(picture=each, seconds=seconds) for each, seconds in shown],
+        VideoStyle(audio="silent", fps=25),
+    )
+    found, _ = scenes_of(tmp_path / "a.mp4")
+    assert [scene.start for scene in found.scenes[1:]] == pytest.approx([2.48], abs=0.01)
+
+
+def test_a_page_that_differs_little_is_a_scene_of_its_own_but_a_name_put_over_it_is_not(tmp_path: Path) -> None:
+    first, second = np.full((240, 320, 3), 225, np.uint8), np.full((240, 320, 3), (233, 227, 217), np.uint8)
+    first[60:80, 40:200] = second[100:120, 40:240] = 40
+    named = second.copy()
+    named[180:225] = 20
+    write_video(
+        tmp_path / "a.mp4",
+        [Scene(picture=each, seconds=2.0) for each in (first, second, named)],
+        VideoStyle(audio="silent", fps=25),
+    )
+    found, _ = scenes_of(tmp_path / "a.mp4", ScenesConfig.model_validate({"cuts": {"min_change": 60.0}}))
+    assert [scene.start for scene in found.scenes[1:]] == pytest.approx([2.0], abs=0.01)
+
+
 def test_key_frames_show_their_scene_and_lie_within_it(tmp_path: Path) -> None:
     make(tmp_path / "a.mp4", ["cut"] * 4)
     scenes, folder = scenes_of(tmp_path / "a.mp4")
@@ -132,6 +169,7 @@ def test_a_scene_that_ends_in_long_darkness_has_no_frames_beyond_its_end(tmp_pat
     found, _ = scenes_of(tmp_path / "a.mp4")
     for scene in found.scenes:
         assert all(scene.start <= frame.start < frame.end <= scene.end for frame in scene.frames)
+    assert len(found.scenes) == 3  # so long a darkness is a scene of its own
 
 
 def test_a_change_of_resolution_half_way_is_survived(tmp_path: Path) -> None:
