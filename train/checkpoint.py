@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
@@ -167,22 +168,19 @@ class Writer:
 
     def save(self, weights: Weights, state: TrainState) -> Path:
         final = self.folder / f"step-{state.step:08d}"
-        partial, stale = (self.folder / f".{final.name}.{what}" for what in ("partial", "stale"))
-        for left in (partial, stale):
-            if left.exists():
-                shutil.rmtree(left)
+        partial = self.folder / f".{final.name}.partial"
+        self._clear()
         try:
             self._write(partial, weights, state)
+            if final.exists():
+                _set_aside(final)
+            partial.rename(final)
+            _flush_entry(self.folder)
+            self.point_at(final)
         except (OSError, SafetensorError) as error:
             raise CannotSave(
                 f"The checkpoint of step {state.step} cannot be written to {self.folder}: {error}."
             ) from None
-        if final.exists():
-            final.rename(stale)
-        partial.rename(final)
-        _flush_entry(self.folder)
-        self.point_at(final)
-        shutil.rmtree(stale, ignore_errors=True)
         self._forget_old(state.step)
         return final
 
@@ -206,10 +204,22 @@ class Writer:
         """Those of later steps are of before the run was taken back, and are left alone."""
         ours = [step for step in checkpoints_in(self.folder) if step <= newest and not self._is_kept(step)]
         for step in ours[: max(0, len(ours) - self.keep)]:
-            shutil.rmtree(checkpoints_in(self.folder)[step])
+            with suppress(OSError):  # this one is saved: an old one that will not go is no reason to end
+                _set_aside(checkpoints_in(self.folder)[step])
+        self._clear()
+
+    def _clear(self) -> None:
+        """What is set aside, and what a killed writer has left."""
+        for left in self.folder.glob(".step-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _is_kept(self, step: int) -> bool:
         return bool(self.keep_every) and step % self.keep_every == 0
+
+
+def _set_aside(checkpoint: Path) -> None:
+    """Under a name that nobody reads, as to delete it takes time: killed in between, it is torn."""
+    checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.stale"))
 
 
 def checkpoints_in(folder: Path) -> dict[int, Path]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from configs.loading import dump
 from tests.train.small import small_model
-from train.checkpoint import Checkpoint, SetState, TrainState, Weights, Writer, latest_checkpoint
+from train.checkpoint import Checkpoint, SetState, TrainState, Weights, Writer, checkpoints_in, latest_checkpoint
 from train.config import TrainConfig
 from train.course import Course
 from train.data.order import Position
@@ -113,6 +113,28 @@ def test_a_checkpoint_that_cannot_be_written_is_told(writer: Writer, model: Vilt
         writer.save(Weights.gathered(model, make_optimizer(model, config.optim), None), state_at(1))
 
 
+def test_a_checkpoint_that_cannot_take_its_name_is_told(saved: Path, writer: Writer, model: Vilt) -> None:
+    (saved.parent / ".latest.partial").mkdir()
+    with pytest.raises(CannotSave, match="The checkpoint of step 4 cannot be written"):
+        writer.save(Weights(model=model.state_dict(), optimizer={}, ema=None), state_at(4))
+
+
+def test_a_kill_while_an_old_checkpoint_is_deleted_leaves_none_that_is_torn(
+    saved: Path, writer: Writer, model: Vilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path, **_: bool) -> None:
+        (folder / "model.safetensors").unlink()
+        raise KeyboardInterrupt
+
+    last, weights = replace(writer, keep=1), Weights(model=model.state_dict(), optimizer={}, ema=None)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        last.save(weights, state_at(4))
+    assert [*checkpoints_in(saved.parent)] == [4]
+    last.save(weights, state_at(5))
+    assert sorted(path.name for path in writer.folder.iterdir()) == ["latest", "step-00000005"]
+
+
 @pytest.mark.parametrize(
     ("name", "tensor", "told"),
     [
@@ -178,6 +200,7 @@ def test_another_schema_is_refused(saved: Path) -> None:
         ('"sets": [{"path": "/x", "digest": "d", "position": {"epoch": 0, "ordinal": -1}}]', "ordinal=-1"),
         ('"sets": [{"path": 5, "digest": "d"}]', "path=5"),
         ('"rows": {"pairs": -1}', "pairs=-1"),
+        ('"rows": {"pairs": 1, "processes": 0}', "processes=0"),
         ('"rows": null', "rows=None"),
         ('"course": {"first": 1e999}', "first=inf"),
         ('"plateau": {"reduced": 0}', "reduced=0"),
