@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM: the first lets the step at work finish and be saved, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first lets the step at work finish and be saved, the second stops at once.
+
+While data is waited for there is nothing to finish, and a store that hangs may never give any: then the first leaves
+the waiting at once.
+"""
 
 import logging
 import signal
@@ -10,12 +14,26 @@ from types import FrameType
 logger = logging.getLogger(__name__)
 
 
+class WaitBroken(BaseException):
+    """The user has interrupted while something was waited for. None of the errors that are caught on the way."""
+
+
 class Met:
-    """Whether the user has interrupted, and which step is at work."""
+    """Whether the user has interrupted, and what was at work."""
 
     def __init__(self) -> None:
         self.interrupted = False
-        self.in_step = 0
+        self.in_step: int | None = None  # the step at work, if one is
+        self.waits = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """In it an interruption raises WaitBroken."""
+        self.waits = True
+        try:
+            yield
+        finally:
+            self.waits = False
 
 
 @contextmanager
@@ -30,7 +48,10 @@ def interrupts_wait() -> Iterator[Met]:
         met.interrupted = True
         for number in before:
             signal.signal(number, signal.default_int_handler)
-        logger.warning("Finishing step %d and saving; Ctrl-C again stops at once.", met.in_step)
+        work = "Stopping" if met.in_step is None else f"Finishing step {met.in_step}"
+        logger.warning("%s and saving; Ctrl-C again stops at once.", work)
+        if met.waits:
+            raise WaitBroken
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -14,7 +14,7 @@ the same whole step, and have saved it.
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ from train.checkpoint import TrainState, Weights, Writer
 from train.distributed import Company
 from train.ema import Ema
 from train.errors import Diverged
-from train.interruption import Met, interrupts_wait
+from train.interruption import Met, WaitBroken, interrupts_wait
 from train.look import Look
 from train.metrics import Sink
 from train.models.vilt import Vilt
@@ -118,11 +118,11 @@ class Trainer:
         config = self._config
         saved = state.step
         with interrupts_wait() as met:
-            met.in_step = state.step
             self._look(state.step)
             while state.step < config.steps and (batches := self._agreed_batches(met)):
                 met.in_step = state.step + 1
                 state = self._learn(state, batches)
+                met.in_step = None
                 if self._is_due(state.step, config.log_every):
                     state = self._log(state)
                 if self._is_due(state.step, config.save_every):
@@ -141,7 +141,7 @@ class Trainer:
         """The micro batches of the next step; none if one of the processes was interrupted or has failed."""
         batches: list[Batch] = []
         if not met.interrupted and self._failure is None:
-            with self._failure_kept(), self._pace.waiting():
+            with suppress(WaitBroken), self._failure_kept(), self._pace.waiting(), met.waiting():
                 batches = [next(self._parts.batches) for _ in range(self._config.accumulate)]
         stop = met.interrupted or self._failure is not None
         return [] if self._parts.company.any(stop) else batches

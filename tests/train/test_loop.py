@@ -2,9 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from types import FrameType
 
@@ -165,6 +165,29 @@ def test_a_signal_ends_a_run_after_the_step_at_work_which_is_saved(loop: Loop, t
         signal.signal(number, before)
     assert not unheard
     assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-00000001"]
+
+
+def test_a_signal_while_data_is_waited_for_ends_the_waiting_and_what_is_done_is_saved(
+    loop: Loop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    waited_on, batches = list[bool](), loop.parts.batches
+
+    def stalling() -> Iterator[Batch]:
+        yield from islice(batches, 2)
+        signal.raise_signal(signal.SIGTERM)
+        waited_on.append(True)
+
+    loop.parts = replace(loop.parts, batches=stalling())
+    assert loop.run("trainer.steps=9", "trainer.save_every=9").step == 2
+    assert not waited_on
+    assert "Stopping and saving; Ctrl-C again stops at once." in caplog.text
+    assert [path.name for path in (tmp_path / "checkpoints").glob("step-*")] == ["step-00000002"]
+
+
+def test_a_signal_within_a_step_lets_it_be_done(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    loop.parts.called.register_forward_hook(lambda *_: signal.raise_signal(signal.SIGINT))
+    assert loop.run("trainer.steps=9").step == 1
+    assert "Finishing step 1 and saving; Ctrl-C again stops at once." in caplog.text
 
 
 def test_what_is_shown_on_the_way_is_of_the_mean_of_the_weights(loop: Loop) -> None:

@@ -120,7 +120,7 @@ def test_an_interrupt_saves_and_tells_how_to_go_on(
 ) -> None:
     run = tmp_path / "interrupted"
     told = interrupted(run, 1)
-    assert "Finishing step 3 and saving; Ctrl-C again stops at once." in told
+    assert "Stopping and saving; Ctrl-C again stops at once." in told
     assert f"Interrupted after step 3 of 12, which is saved. Go on with: train pretrain --resume --out {run}" in told
     assert len(losses(run)) == 3
     pretrain(resume_request([], run, []), QUIET)

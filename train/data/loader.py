@@ -9,8 +9,8 @@ reads only its own samples, so sets with fewer shards than consumers need nothin
 import gc
 import logging
 import os
-import signal
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Literal
@@ -28,7 +28,7 @@ from train.data.mixture import ROW_ORDER, Deal, deal
 from train.data.order import BEGINNING, Position
 from train.data.source import Source
 from train.data.stream import Order, Read, read_epoch
-from train.data.workers import delivered
+from train.data.workers import delivered, heed_trainer_alone
 from train.distributed import ALONE, Place
 from train.errors import DataError, TrainError
 
@@ -153,12 +153,13 @@ def load(reading: Reading, collate: Collate, *, workers: int, pin: bool = False)
     consequence = "Others take the place of %d samples" if reading.endless else "%d samples are left out"
     damages = DamageLog(consequence=consequence, place=reading.place)
     rows = 0
-    for made in delivered(loader):
-        damages.tell(made.met)
-        if isinstance(made.batch, Exception):
-            raise made.batch
-        rows += len(made.batch.keys)
-        yield made.batch
+    with closing(delivered(loader)) as all_made:
+        for made in all_made:
+            damages.tell(made.met)
+            if isinstance(made.batch, Exception):
+                raise made.batch
+            rows += len(made.batch.keys)
+            yield made.batch
     if not rows:
         raise DataError(f"No sample of {reading.sets[0].source.name} can be used: check it with 'harvest validate'.")
 
@@ -210,12 +211,8 @@ class _Batches(IterableDataset[_Made]):
 
 
 def _settle(_worker: int) -> None:
-    """What a worker process does first.
-
-    Ctrl-C reaches every process of the terminal; the trainer finishes its step and saves, and needs us for that.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it to all of a process's group, too
+    """What a worker process does first."""
+    heed_trainer_alone()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are as many workers as cores are wanted
     gc.freeze()  # what the trainer has made is never ours to free, and looking through it copies its pages
     # A lock of the progress bar may have been held at the moment of the fork, and would be for ever.

@@ -2,43 +2,76 @@
 
 torch raises it wherever the training then stands, also in the middle of a step, whose weights would be half updated.
 Here it is raised only where the next batch is asked for.
+
+Nor are they waited for when no more batches are wanted: one may hang on a store that no longer answers.
 """
 
+import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import active_children
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from torch.utils.data import DataLoader
 
 from train.errors import ProcessLost
 
-MOMENT = 1.0  # seconds in which a process whose connection has broken is seen to have died
+MOMENT = 1.0  # seconds in which a process whose connection has broken is seen to have died, or leaves that is told to
+LEAVE = signal.SIGUSR2  # Ctrl-C and SIGTERM are for the trainer, which finishes its step and needs us for that
 
 T = TypeVar("T")
 
 
-def delivered(loader: DataLoader[T]) -> Iterator[T]:
+def heed_trainer_alone() -> None:
+    """Each process calls it: what ends it is the trainer's word, not a signal that reaches them all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # reaches every process of a terminal
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun sends it to all of a process's group, too
+    signal.signal(LEAVE, _leave)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit  # what lies in temporary files is cleared away
+
+
+def delivered(loader: DataLoader[T]) -> Generator[T]:
     """What `loader` hands out. Raises ProcessLost when one of its processes has died."""
     others, before = {*active_children()}, signal.getsignal(signal.SIGCHLD)
     batches = iter(loader)
     _heed_children(before)  # torch has put in a handler of its own
     workers = [each for each in active_children() if each not in others]
-    while True:
-        try:
-            with _deaths_raised(workers):
-                batch = next(batches)
-        except StopIteration:
-            return
-        except (RuntimeError, OSError, EOFError):  # what torch makes of it hangs on the moment of the death
-            _refuse_dead(workers, within=MOMENT)
-            raise
-        yield batch
+    try:
+        while True:
+            try:
+                with _deaths_raised(workers):
+                    batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError, EOFError):  # what torch makes of it hangs on the moment of the death
+                _refuse_dead(workers, within=MOMENT)
+                raise
+            yield batch
+    finally:
+        _dismiss(workers)
+
+
+def _dismiss(workers: Sequence[BaseProcess]) -> None:
+    """Without this, torch waits for each for many seconds, and Python for ever."""
+    for each in workers:
+        if each.is_alive() and each.pid:
+            os.kill(each.pid, LEAVE)
+    end = time.monotonic() + MOMENT
+    try:
+        for each in workers:
+            each.join(max(0.0, end - time.monotonic()))
+    finally:
+        for each in workers:
+            each.kill()  # does nothing to one that has left
 
 
 @contextmanager
