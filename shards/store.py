@@ -126,7 +126,7 @@ class LocalStore:
 
         def checked() -> T:
             if not _is_file(path):  # a pipe would be waited for
-                raise CorruptShard(f"{path} is named in the manifest but is not a file.")
+                raise CorruptShard(f"{path} is not there, or is no file.")
             return use(path)
 
         return patiently(checked, str(path), patience.DISK, failing=OSError)

@@ -40,7 +40,9 @@ def tars(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("pattern", ["cc-{00000..00003}.tar", "cc-*.tar", "{cc-00000,cc-0000[1-3]}.tar"])
+@pytest.mark.parametrize(
+    "pattern", ["cc-{00000..00003}.tar", "cc-*.tar", "{cc-00000,cc-0000[1-3]}.tar", "{cc-00000,cc-*}.tar"]
+)
 def test_other_peoples_tars_are_read_by_pattern(tars: Path, plain: Collate, pattern: str) -> None:
     source = open_source(f"{tars}/{pattern}")
     assert (source.kind, source.samples("train"), source.samples("val")) == ("pairs", 20, 0)

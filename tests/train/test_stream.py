@@ -147,7 +147,7 @@ def test_a_shard_that_holds_other_samples_than_the_manifest_says_is_refused(stre
 
 
 def test_an_error_in_a_worker_reaches_the_user_as_its_sentence(stream: Stream, tmp_path: Path) -> None:
-    with pytest.raises(CorruptShard, match=r"^\S+ is named in the manifest but is not a file\.$"):
+    with pytest.raises(CorruptShard, match=r"^\S+ is not there, or is no file\.$"):
         stream.batches(1, folder=tmp_path, workers=1)
 
 

@@ -58,7 +58,7 @@ def count_tars(store: Store, pattern: str, *, cache: Path | None, skip: bool = F
 
     One that is torn or missing is a CorruptShard, or with `skip` counted as empty.
     """
-    names = [*_expanded(store, pattern)]
+    names = [*dict.fromkeys(_expanded(store, pattern))]  # alternatives may name one tar twice
     counts = _counted(store, names, cache, skip=skip)
     kind = _kind([*counts.values()])
     if kind is None:
