@@ -160,4 +160,4 @@ def _line(line: str) -> dict[str, float] | None:
         values = json.loads(line)
     except ValueError:
         return None
-    return values if isinstance(values, dict) and "step" in values else None
+    return values if isinstance(values, dict) and isinstance(values.get("step"), int) else None

@@ -1,6 +1,9 @@
 """What a micro batch holds: how many rows of each kind, and how many processes have one at the same time."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from train.data.order import Count
 
@@ -12,7 +15,7 @@ class Rows:
     pairs: Count
     texts: Count = 0  # without an image
     images: Count = 0  # without a text
-    processes: Count = 1
+    processes: Annotated[Count, Field(ge=1)] = 1
 
     @property
     def lone(self) -> tuple[int, int]:

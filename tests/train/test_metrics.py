@@ -95,6 +95,13 @@ def test_what_was_shown_last_by_a_step_is_found_again(tmp_path: Path) -> None:
         assert last_line_with(tmp_path, "val/", until=until) == last_picture(tmp_path, until=until) == found
 
 
+def test_lines_that_are_of_no_step_are_left_out(tmp_path: Path) -> None:
+    lines = ('{"step": 1, "loss": 2.0}', '{"step": "2"}', '{"step": null}', '{"loss": 1.0}', "[3]", '{"step": 4', "5")
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    JsonLines(tmp_path, after_step=9).close()
+    assert read_metrics(tmp_path) == [{"step": 1, "loss": 2.0}]
+
+
 def test_tensorboard_shows_numbers_and_pictures(tmp_path: Path) -> None:
     sink = TensorBoard(tmp_path, after_step=0)
     sink.log(7, {"loss/total": 2.5})
