@@ -229,7 +229,8 @@ class Trainer:
             stack.enter_context(whole_weights(parts.called))
             stack.enter_context(autocast(self._device, bf16=self._config.precision == "bf16"))
             for look in due:
-                look.show(step, parts.sink)
+                with self._failure_kept():  # of each alone: the other processes go on and wait in the next one
+                    look.show(step, parts.sink)
 
     def _save(self, state: TrainState) -> TrainState:
         """With what the steps since the last line make of it."""

@@ -203,6 +203,20 @@ def test_what_is_shown_on_the_way_is_of_the_mean_of_the_weights(loop: Loop) -> N
     assert not torch.allclose(shown[0], model.norm.bias)
 
 
+def test_what_cannot_be_shown_keeps_nothing_else_from_being_shown(loop: Loop) -> None:
+    """Other processes, in which it could be, go on to that and wait for this one there."""
+    shown: list[int] = []
+
+    def fail(_step: int, _sink: Sink) -> None:
+        raise OSError("No space left")
+
+    looks = [Look(show=show, every=2, seen=0) for show in (fail, lambda step, _sink: shown.append(step))]
+    loop.parts = replace(loop.parts, looks=(*looks,))
+    with pytest.raises(OSError, match="No space left"):
+        loop.run("trainer.steps=4")
+    assert shown == [2]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_what_is_learnt_and_shown_is_in_the_precision_of_the_run(loop: Loop, precision: str) -> None:
     steady, shown = Steady(loop.parts.model), list[bool]()
