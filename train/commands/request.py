@@ -130,22 +130,24 @@ def rows_by_kind(request: Request, place: Place) -> Rows:
     """Raises RequestError or DataError where a step's rows cannot be dealt out."""
     data, at_once = request.config.data, rows_of(request.config, place)
     seats = data.batch_size // at_once
-    _refuse_uneven(request.sources, data, seats=seats)
     rows = _rows_of_kinds(request.sources, data, data.batch_size)
+    if _uneven(rows, seats):
+        raise RequestError(_how_uneven(rows, request.sources, data, seats=seats))
     pairs, texts, images = (rows[kind] // seats for kind in ROW_ORDER)
     return Rows(pairs=pairs, texts=texts, images=images, processes=place.world)
 
 
-def _refuse_uneven(sources: Sequence[Source], data: DataConfig, *, seats: int) -> None:
+def _uneven(rows: dict[Kind, int], seats: int) -> bool:
     """Processes compare their pairs with each other's, so all must have equally many rows of each kind."""
-    rows = _rows_of_kinds(sources, data, data.batch_size)
-    if not _uneven(rows, seats):
-        return
+    return any(count % seats for count in rows.values())
+
+
+def _how_uneven(rows: dict[Kind, int], sources: Sequence[Source], data: DataConfig, *, seats: int) -> str:
     larger = range(data.batch_size + seats, 4 * data.batch_size + 1, seats)
     would_do = next((size for size in larger if not _uneven(_rows_of_kinds(sources, data, size), seats)), None)
     advice = f"set data.batch_size={would_do}" if would_do else "bring data.weights nearer to each other"
     found = ", ".join(f"{count} {kind}" for kind, count in rows.items() if count)
-    raise RequestError(
+    return (
         f"The rows of a step ({found}) cannot be dealt evenly to the {seats} micro batches of all processes, and to "
         f"round them so would change a share by more than a tenth: {advice}, or take fewer processes or "
         "a smaller trainer.accumulate."
@@ -154,10 +156,6 @@ def _refuse_uneven(sources: Sequence[Source], data: DataConfig, *, seats: int) -
 
 def _rows_of_kinds(sources: Sequence[Source], data: DataConfig, batch_size: int) -> dict[Kind, int]:
     return rows_of_kinds(sources, rows_of_sets(sources, data.weights, batch_size))
-
-
-def _uneven(rows: dict[Kind, int], seats: int) -> bool:
-    return any(count % seats for count in rows.values())
 
 
 def _run_to_resume(out: Path | None) -> Path:

@@ -24,24 +24,11 @@ def rows_of_sets(sources: Sequence[Source], weights: Sequence[float], rows: int)
     """Rows of each set in a step of `rows`. Without weights a set has as many as it has samples: all are seen equally.
 
     All processes must have equally many rows of each kind, so a kind's rows are rounded to a multiple of the largest
-    divisor of `rows` that moves no kind's share by more than TOLERANCE. Sets of one kind share its rows exactly.
+    divisor of `rows` that moves no kind's share by more than TOLERANCE, or where the rows are too few for that to the
+    nearest whole rows. Sets of one kind share its rows exactly.
     Raises DataError when the numbers of sets and weights differ, or a set would have no row.
     """
-    if weights and len(weights) != len(sources):
-        raise DataError(
-            f"data.weights has {len(weights)} numbers for {len(sources)} sets: "
-            "give one for each --shards, in that order."
-        )
-    wanted = weights or [source.samples("train") for source in sources]
-    shares = [weight / sum(wanted) for weight in wanted]
-    kinds = [kind for kind in ROW_ORDER if any(source.kind == kind for source in sources)]
-    members = [[number for number, source in enumerate(sources) if source.kind == kind] for kind in kinds]
-    of_kinds = _rounded([sum(shares[number] for number in numbers) for numbers in members], rows)
-    counts = [0] * len(sources)
-    for numbers, of_kind in zip(members, of_kinds, strict=True):
-        whole = sum(shares[number] for number in numbers)
-        for number, count in zip(numbers, quotas([shares[each] / whole for each in numbers], of_kind), strict=True):
-            counts[number] = count
+    counts = _dealt(_shares(sources, weights), [source.kind for source in sources], rows)
     for source, count in zip(sources, counts, strict=True):
         if not count:
             raise DataError(
@@ -57,14 +44,41 @@ def rows_of_kinds(sources: Sequence[Source], counts: Sequence[int]) -> dict[Kind
     return {kind: sum(count for source, count in sets if source.kind == kind) for kind in ROW_ORDER}
 
 
+def _shares(sources: Sequence[Source], weights: Sequence[float]) -> list[float]:
+    """Of each set; they sum to 1."""
+    if weights and len(weights) != len(sources):
+        raise DataError(
+            f"data.weights has {len(weights)} numbers for {len(sources)} sets: "
+            "give one for each --shards, in that order."
+        )
+    wanted = weights or [source.samples("train") for source in sources]
+    return [weight / sum(wanted) for weight in wanted]
+
+
+def _dealt(shares: Sequence[float], kinds: Sequence[Kind], rows: int) -> list[int]:
+    """Rows of each set: first each kind has its own, then they are shared among its sets."""
+    members = {kind: [number for number, other in enumerate(kinds) if other == kind] for kind in dict.fromkeys(kinds)}
+    whole = {kind: sum(shares[number] for number in numbers) for kind, numbers in members.items()}
+    counts = [0] * len(shares)
+    ordered = [kind for kind in ROW_ORDER if kind in members]
+    for kind, of_kind in zip(ordered, _rounded([whole[kind] for kind in ordered], rows), strict=True):
+        numbers = members[kind]
+        of_sets = quotas([shares[number] / whole[kind] for number in numbers], of_kind)
+        for number, count in zip(numbers, of_sets, strict=True):
+            counts[number] = count
+    return counts
+
+
 def _rounded(shares: Sequence[float], rows: int) -> list[int]:
-    for bunch in _divisors(rows):
-        counts = [bunch * count for count in quotas(shares, rows // bunch)]
-        if all(
-            abs(count - share * rows) <= TOLERANCE * share * rows for count, share in zip(counts, shares, strict=True)
-        ):
-            return counts
-    return quotas(shares, rows)
+    in_bunches = ([bunch * count for count in quotas(shares, rows // bunch)] for bunch in _divisors(rows))
+    near = (counts for counts in in_bunches if _near(counts, shares, rows))
+    return next(near, quotas(shares, rows))
+
+
+def _near(counts: Sequence[int], shares: Sequence[float], rows: int) -> bool:
+    """Whether no share is moved by more than TOLERANCE."""
+    wanted = [share * rows for share in shares]
+    return all(abs(count - exact) <= TOLERANCE * exact for count, exact in zip(counts, wanted, strict=True))
 
 
 def _divisors(rows: int) -> Iterator[int]:

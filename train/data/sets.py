@@ -97,8 +97,8 @@ def _captions_of_one(source: Source, split: str, *, skip: bool) -> Iterator[str]
     for group in StoredOrder(shards=source.of_split(split)).groups(0):
         reader = GroupReader(source, group, pictures=False)
         found = reader.read(range(group.samples))
-        for error in () if skip else reader.damaged.values():
-            raise error
+        if reader.damaged and not skip:
+            raise next(iter(reader.damaged.values()))
         for raw in found.values():
             try:
                 yield caption_of(raw)
