@@ -15,7 +15,7 @@ from configs.command_line import EPILOG, INTERRUPTED, ConfigName, Overrides, Sho
 from configs.loading import dump, load
 from shards.errors import ShardsError
 from train.commands.prepare_cli import app as prepare_app
-from train.errors import CannotSave, Diverged, ExportError, ProcessLost, RequestError
+from train.errors import RequestError, TrainError
 
 if TYPE_CHECKING:
     from train.checkpoint import TrainState
@@ -66,7 +66,7 @@ def pretrain_command(
 
 
 def _pretrain(asked: "Asked", console: Console) -> None:
-    from train.commands import pretrain
+    from train.commands import looks, pretrain
     from train.distributed import joined, place_from_environment
 
     place = place_from_environment()
@@ -75,7 +75,8 @@ def _pretrain(asked: "Asked", console: Console) -> None:
         logging.getLogger("train.data.damage").setLevel(logging.WARNING)  # but each reads other samples
     with joined(place) as company:
         request = company.from_first(asked.request)  # one process looks for a free folder, not all
-        state = pretrain.pretrain(request, console, company) if request.steps_left else None
+        wanted = company.from_first(lambda: request.steps_left > 0 or looks.are_owed(request))
+        state = pretrain.pretrain(request, console, company) if wanted else None
     if place.first and state is None:
         _tell_that_all_is_done(request, console)
     elif place.first and state is not None:
@@ -172,7 +173,7 @@ def main() -> None:
         app,
         extra="train",
         wrong_request=(RequestError, ShardsError),
-        failed=(CannotSave, Diverged, ExportError, ProcessLost),
+        failed=(TrainError,),
         interrupted="Interrupted. A run that has a checkpoint goes on from it with 'train pretrain --resume'; "
         "one that has none yet is started again by it, with --out and the options it was started with.",
     )

@@ -15,5 +15,9 @@ class Look:
     seen: int  # the step at which it was last shown before this process began; 0 if never
 
     def is_due(self, step: int, *, last: bool) -> bool:
-        """A run that was stopped between saving and showing is thus shown when it goes on."""
-        return step > self.seen and (last or step % self.every == 0)
+        return is_due(step, every=self.every, seen=self.seen, last=last)
+
+
+def is_due(step: int, *, every: int, seen: int, last: bool) -> bool:
+    """A run that was stopped between saving and showing is thus shown when it goes on."""
+    return step > seen and (last or step % every == 0)

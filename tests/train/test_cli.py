@@ -17,8 +17,9 @@ from tests.train.small import SMALL_SETTINGS
 from train.cli import main
 from train.commands.evaluate import TASKS
 from train.config import TrainConfig
+from train.errors import TrainError
 from train.evaluation.routes import ROUTES
-from train.metrics import read_metrics
+from train.metrics import JsonLines, read_metrics
 
 SETTINGS = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
 
@@ -239,6 +240,19 @@ def test_a_diverged_run_is_one_sentence_and_exit_code_1(train: Train, tmp_path: 
     assert "Error: 10 steps" in told and "had no finite gradient" in told and "a bug" not in told
 
 
+def test_what_fails_in_another_process_is_no_bug_of_this_one(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrainError("Process 1 on there: OSError: No space left")  # as the first is told of it
+
+    monkeypatch.setattr(JsonLines, "log", fail)
+    words = ("pretrain", "--out", str(tmp_path / "run"), *SETTINGS, "--set", "trainer.steps=1")
+    told = train(*words, code=1).err
+    assert told.endswith("Error: Process 1 on there: OSError: No space left")
+    assert "a bug" not in told
+
+
 def test_resolved_settings_are_shown(train: Train) -> None:
     shown = train("pretrain", "--show-config", "--set", "optim.lr=3e-4").out
     assert "lr: 0.0003" in shown and "image_size: 64" in shown
@@ -299,6 +313,17 @@ def test_the_same_words_start_a_run_go_on_with_it_and_leave_it_done(
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == written
     train(*words, "--set", "trainer.steps=3")
     assert [line["step"] for line in read_metrics(run)] == [1, 2, 3]
+
+
+def test_a_run_that_was_killed_before_its_last_step_was_shown_shows_it(
+    train: Train, place: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "runs" / "pretrain-001", run)
+    words = ("pretrain", "--resume", "--out", str(run), "--set", "trainer.evaluate_every=500")
+    assert "Trained 12 steps." in train(*words).err
+    assert any(name.startswith("val/") for name in read_metrics(run)[-1])
+    assert "Nothing is left to train" in train(*words).err
 
 
 def test_an_empty_train_split_is_refused(train: Train, place: Path, tmp_path: Path) -> None:

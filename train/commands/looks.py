@@ -14,7 +14,7 @@ from train.data.source import Source
 from train.distributed import Company
 from train.evaluation.retrieval import Retrieval
 from train.evaluation.routes import open_routes
-from train.look import Look
+from train.look import Look, is_due
 from train.metrics import Sink, last_line_with, last_picture
 from train.parallel import is_cut
 from train.sheet import guesses, page
@@ -31,6 +31,13 @@ def looks(request: Request, learner: Learner, company: Company) -> tuple[Look, .
         return ()
     found = (_scoring(request, learner, seen=scored), _drawing(request, learner, seen=drawn))
     return tuple(look for look in found if look is not None)
+
+
+def are_owed(request: Request) -> bool:
+    """Whether what is due at the last saved step was not shown, as the run was killed between saving and showing."""
+    config, done = request.config.trainer, request.resumed.state.step if request.resumed else 0
+    shown = zip((config.evaluate_every, config.sheet_every), _last_steps(request), strict=True)
+    return any(every and is_due(done, every=every, seen=seen, last=done == config.steps) for every, seen in shown)
 
 
 def _last_steps(request: Request) -> tuple[int, int]:
