@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from shards.errors import CannotWrite, ShardsError, UnknownSchema
 from shards.manifest import MANIFEST_NAME, Manifest
 
 UNFINISHED, REPLACED = "unfinished", "replaced"
+ABANDONED = 86400.0  # seconds after which nobody still writes a file
+_PARTIAL = re.compile(r"\..*\.[0-9a-f]{32}(\.[^.]*)?")
 
 
 @contextmanager
@@ -59,6 +62,14 @@ def replacing_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def clear_abandoned_files(folder: Path) -> None:
+    """What writers of `replacing_file` left that were killed; it is known by its age, for they hold no lock."""
+    for path in folder.glob(".*"):
+        with contextlib.suppress(OSError):  # another may clear them away at the same time
+            if _PARTIAL.fullmatch(path.name) and path.stat().st_mtime < time.time() - ABANDONED:
+                path.unlink()
 
 
 def _refuse_foreign(out: Path, owned: frozenset[str]) -> None:

@@ -1,5 +1,6 @@
 """Only what is wanted of a shard is read, and what was found out about it is kept."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -56,6 +57,18 @@ def test_what_an_index_says_is_believed_until_the_shard_changes(shards: Path, tm
     (kept,) = cache.glob("*.npz")
     kept.write_bytes(b"damaged")
     assert len(indexes.of(name)) == len(first)
+
+
+def test_what_killed_ones_left_beside_indexes_is_cleared_away(shards: Path, tmp_path: Path) -> None:
+    name = f".1f.{'0' * 32}.npz"
+    left, at_work, foreign = (tmp_path / each for each in (name, name.replace("1f", "2e"), ".notes.npz"))
+    for path in (left, at_work, foreign):
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0) if path != at_work else None)
+    source = open_source(str(shards), cache=tmp_path)
+    Indexes(store=source.store, cache=tmp_path).of(source.shards[0].name)
+    assert not left.exists()
+    assert at_work.exists() and foreign.exists()
 
 
 def test_kept_indexes_change_nothing(shards: Path, tmp_path: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:

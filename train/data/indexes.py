@@ -9,17 +9,21 @@ from pathlib import Path
 from shards import patience
 from shards.index import TarIndex, index_tar
 from shards.patience import patiently
-from shards.replacing import replacing_file
+from shards.replacing import clear_abandoned_files, replacing_file
 from shards.store import Store
 
 logger = logging.getLogger(__name__)
 
 _told: set[Path] = set()  # folders that take nothing, of which this process has told
+_cleared: set[Path] = set()  # folders that this process has looked through for what killed ones left
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
     """`write` the file whole, also when others write it at once. Where the disk does not take it, go on without."""
     try:
+        if path.parent not in _cleared:
+            _cleared.add(path.parent)
+            clear_abandoned_files(path.parent)
         with replacing_file(path) as partial:
             write(partial)
     except OSError as error:
