@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
+from train.course import Stretch
 from train.distributed import Company
-from train.step import Learnt
+from train.step import TOTAL, Learnt
 
 NORM = "gradient_norm"
 
@@ -15,6 +16,7 @@ class Interval:
     """The steps between two log lines, over all processes."""
 
     steps: int
+    losses: Stretch
     means: dict[str, float]  # of what was a number; what never was one is missing
     broken: tuple[str, ...]  # the names of what was not always a number
     skipped: int  # steps that were passed over, as their gradient was no number
@@ -57,9 +59,11 @@ class Tally:
         figures = torch.cat([self._sums, self._counts, others])
         *values, skipped, most_in_a_row, replaced = company.mean(figures.cpu()).tolist()
         sums, counts = values[: len(self._names)], values[len(self._names) :]
+        loss = self._names.index(TOTAL)
         named = [*zip(self._names, sums, counts, strict=True)]
         found = Interval(
             steps=self.steps,
+            losses=Stretch(steps=self.steps, numbers=counts[loss], total=sums[loss]),
             means={name: total / count for name, total, count in named if count},
             broken=tuple(name for name, _, count in named if count < self.steps),
             skipped=round(skipped),

@@ -7,6 +7,7 @@ last bits. The loop never waits for a GPU but where it logs, shows or saves.
 
 A line of the log is the mean over the steps since the line before. One is written before each checkpoint, too, so that
 none stands between two lines: what a run logs after a checkpoint is the same whether or not it was stopped there.
+Where it was stopped elsewhere a line is written, too, but the loss is judged where it would have been without that.
 
 What fails in one process alone (reading, showing, writing a line) is kept until all processes have agreed to stop after
 the same whole step, and have saved it.
@@ -24,7 +25,6 @@ from torch import nn
 
 from configs.loading import Config
 from train.batch import Batch
-from train.checkpoint import TrainState, Weights, Writer
 from train.distributed import Company
 from train.ema import Ema
 from train.errors import Diverged
@@ -36,6 +36,8 @@ from train.objectives.base import Objective
 from train.optim import OptimConfig, learning_rate, set_learning_rate
 from train.pace import Machine, Pace
 from train.parallel import Parallel, is_cut, whole, whole_weights
+from train.saving import Weights, Writer
+from train.state import TrainState
 from train.step import TOTAL, Micro, Stepper, autocast, chance
 from train.tally import NORM, Interval, Tally
 
@@ -203,17 +205,19 @@ class Trainer:
             )
 
     def _judged(self, state: TrainState, interval: Interval) -> TrainState:
-        if TOTAL not in interval.means:
-            return state
-        loss = interval.means[TOTAL]
+        unjudged, config = state.course.unjudged.with_next(interval.losses), self._config
+        cut = not self._is_due(state.step, config.log_every) and not self._is_due(state.step, config.save_every)
+        if cut or not unjudged.numbers:
+            return replace(state, course=replace(state.course, unjudged=unjudged))
+        loss = unjudged.total / unjudged.numbers
         course = state.course.after(loss)
-        if course.diverged(share=self._config.divergence):
+        if course.diverged(share=config.divergence):
             raise Diverged(
                 f"The loss has risen from {course.lowest:.3g} to {course.smooth:.3g} by step {state.step}, {_GO_ON}"
             )
         schedule, plateau = self._optim.schedule, state.plateau
         if schedule.kind == "plateau":
-            steps, least = interval.steps, self._optim.final_lr
+            steps, least = unjudged.steps, self._optim.final_lr
             plateau = plateau.after(loss * steps, steps=steps, config=schedule.plateau, least=least)
         return replace(state, course=course, plateau=plateau)
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from configs.loading import load
 from tests.train.small import SMALL, SMALL_SETTINGS
 from train.batch import Batch
-from train.checkpoint import SetState, TrainState, Writer
 from train.commands.pretrain import pretrain
 from train.commands.request import new_request
 from train.config import TrainConfig
@@ -31,6 +30,8 @@ from train.objectives.base import Losses
 from train.optim import learning_rate, make_optimizer
 from train.pace import Machine
 from train.rows import Rows
+from train.saving import Writer
+from train.state import SetState, TrainState
 from train.step import TOTAL
 from train.trainer import Parts, Trainer
 
@@ -64,6 +65,21 @@ class Steady(nn.Module):
         self.in_bf16.append(torch.is_autocast_enabled("cpu"))
         pull = self.model.log_scale.sum() + self.model.norm.bias.sum()
         return {TOTAL: 3 - pull + pull.detach()}
+
+
+class Rising(Steady):
+    """A loss that is the root of the step's number, and an interruption in one step."""
+
+    def __init__(self, model: Vilt, *, stop: int) -> None:
+        super().__init__(model)
+        self._stop = stop
+
+    def forward(self, batch: Batch, drawn: Tensor) -> dict[str, Tensor]:
+        pulling = super().forward(batch, drawn)[TOTAL]
+        number = len(self.in_bf16)
+        if number == self._stop:
+            signal.raise_signal(signal.SIGINT)
+        return {TOTAL: number**0.5 + pulling - pulling.detach()}
 
 
 @dataclass
@@ -147,6 +163,21 @@ def test_a_plateau_lowers_the_rate_of_the_steps_after_it(loop: Loop) -> None:
     loop.run("trainer.steps=16", "trainer.log_every=2", "trainer.save_every=16", plateau)
     # The first four steps are the best so far; four more are no better, and so on.
     assert loop.sink.rates == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025])
+
+
+def test_a_run_that_is_stopped_between_two_lines_judges_its_loss_as_if_it_had_not_been(loop: Loop) -> None:
+    plateau = "optim.schedule={kind: plateau, plateau: {every: 7, patience: 0, factor: 0.5}}"
+    words = ("trainer.steps=25", "trainer.log_every=5", "trainer.save_every=25", plateau)
+    start, ends = loop.state, []
+    for stop in (0, 8):
+        losses = Rising(loop.parts.model, stop=stop)
+        loop.parts, loop.state = replace(loop.parts, called=losses), start
+        while loop.state.step < 25:
+            loop.state = loop.run(*words)
+        ends.append((loop.state.course, loop.state.plateau))
+    assert ends[0] == ends[1]
+    assert ends[0][1].reduced == 0.5  # judged at 10 and at 20
+    assert len(loop.sink.rates) == 5 + 6
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
