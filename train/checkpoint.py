@@ -7,71 +7,29 @@ It is written under a temporary name and renamed. `latest` beside it is a one-li
 Tensors are whole, however many processes trained them.
 """
 
-import dataclasses
-import json
-import os
 import re
-import shutil
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from shards.errors import shown
-from train.course import Course
-from train.data.order import BEGINNING, Count, Position
 from train.data.tokenizer import Tokenizer
 from train.ema import Ema
-from train.errors import CannotSave, CheckpointError
+from train.errors import CheckpointError
 from train.optim import trained_parameters
-from train.parallel import cut_like, whole_tensors
-from train.rows import Rows
-from train.schedule import Plateau
+from train.parallel import cut_like
+from train.state import TrainState, read_state
 
-SCHEMA: Final = 2
 LATEST_NAME = "latest"
 STATE_NAME = "state.json"
 MODEL_NAME = "model.safetensors"
+OPTIMIZER_NAME = "optimizer.safetensors"
 EMA_NAME = "ema.safetensors"
 SETTINGS_NAME = "config.yaml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetState:
-    """How far one of the sets has been read."""
-
-    path: str  # absolute, or a URL
-    digest: str
-    position: Position = BEGINNING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainState:
-    """Everything but tensors that the next step depends on; what chance decides follows from the seed and the step."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-    step: Count  # steps done
-    sets: Annotated[tuple[SetState, ...], Field(min_length=1)]
-    rows: Rows  # what a micro batch held last: it decides what the model has learnt
-    plateau: Plateau = field(default_factory=Plateau)
-    course: Course = field(default_factory=Course)
-    schema: Literal[2] = SCHEMA
-
-    @property
-    def positions(self) -> tuple[Position, ...]:
-        return tuple(each.position for each in self.sets)
-
-    def after(self, positions: tuple[Position, ...]) -> "TrainState":
-        """One step later."""
-        sets = tuple(replace(each, position=now) for each, now in zip(self.sets, positions, strict=True))
-        return replace(self, step=self.step + 1, sets=sets)
+TOKENIZER_NAME = "tokenizer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +47,8 @@ class Checkpoint:
             raise CheckpointError(
                 f"{folder} is not a checkpoint: it holds no {STATE_NAME}. Give the folder of a run, or one in it."
             )
-        state = _read_state(folder / STATE_NAME)
-        return cls(folder=folder, tokenizer=Tokenizer.load(folder / "tokenizer"), state=state)
+        state = read_state(folder / STATE_NAME)
+        return cls(folder=folder, tokenizer=Tokenizer.load(folder / TOKENIZER_NAME), state=state)
 
     @property
     def settings(self) -> Path:
@@ -113,7 +71,7 @@ class Checkpoint:
 
     def load_optimizer(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Raises CheckpointError for tensors that are missing, left over or of another shape than their parameter."""
-        path = self.folder / "optimizer.safetensors"
+        path = self.folder / OPTIMIZER_NAME
         entries_of: dict[str, dict[str, Tensor]] = {}
         for key, tensor in _read_tensors(path).items():
             name, _, entry = key.rpartition("/")
@@ -138,90 +96,6 @@ class Checkpoint:
             ema.load(_read_tensors(path), source=str(path))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """All tensors of a checkpoint, whole and on the CPU."""
-
-    model: dict[str, Tensor]
-    optimizer: dict[str, Tensor]
-    ema: dict[str, Tensor] | None
-
-    @classmethod
-    def gathered(cls, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None) -> "Weights":
-        """Of a model that may be cut into shards: every process must call it at the same point."""
-        return cls(
-            model=whole_tensors(model.state_dict()),
-            optimizer=_optimizer_tensors(model, optimizer),
-            ema=None if ema is None else whole_tensors(ema.tensors()),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
-    """Saves checkpoints of one run into its folder."""
-
-    folder: Path
-    settings: str  # resolved, as YAML
-    tokenizer: Tokenizer
-    keep: int  # newest ones; older ones are deleted
-    keep_every: int = 0  # steps; what falls on a multiple is never deleted; 0 keeps no such ones
-
-    def save(self, weights: Weights, state: TrainState) -> Path:
-        final = self.folder / f"step-{state.step:08d}"
-        partial = self.folder / f".{final.name}.partial"
-        self._clear()
-        try:
-            self._write(partial, weights, state)
-            if final.exists():
-                _set_aside(final)
-            partial.rename(final)
-            _flush_entry(self.folder)
-            self.point_at(final)
-        except (OSError, SafetensorError) as error:
-            raise CannotSave(
-                f"The checkpoint of step {state.step} cannot be written to {self.folder}: {error}."
-            ) from None
-        self._forget_old(state.step)
-        return final
-
-    def point_at(self, checkpoint: Path) -> None:
-        """Make it the one that a run goes on from."""
-        _point_at(self.folder / LATEST_NAME, checkpoint.name)
-
-    def _write(self, partial: Path, weights: Weights, state: TrainState) -> None:
-        partial.mkdir(parents=True)
-        save_file(weights.model, partial / MODEL_NAME)
-        save_file(weights.optimizer, partial / "optimizer.safetensors")
-        if weights.ema is not None:
-            save_file(weights.ema, partial / EMA_NAME)
-        self.tokenizer.save(partial / "tokenizer")
-        (partial / SETTINGS_NAME).write_text(self.settings, encoding="utf-8")
-        text = json.dumps(dataclasses.asdict(state), indent=1)
-        (partial / STATE_NAME).write_text(text + "\n", encoding="utf-8")
-        _flush(partial)
-
-    def _forget_old(self, newest: int) -> None:
-        """Those of later steps are of before the run was taken back, and are left alone."""
-        ours = [step for step in checkpoints_in(self.folder) if step <= newest and not self._is_kept(step)]
-        for step in ours[: max(0, len(ours) - self.keep)]:
-            with suppress(OSError):  # this one is saved: an old one that will not go is no reason to end
-                _set_aside(checkpoints_in(self.folder)[step])
-        self._clear()
-
-    def _clear(self) -> None:
-        """What is set aside, and what a killed writer has left."""
-        for left in self.folder.glob(".step-*"):
-            shutil.rmtree(left, ignore_errors=True)
-
-    def _is_kept(self, step: int) -> bool:
-        return bool(self.keep_every) and step % self.keep_every == 0
-
-
-def _set_aside(checkpoint: Path) -> None:
-    """Under a name that nobody reads, as to delete it takes time: killed in between, it is torn."""
-    checkpoint.rename(checkpoint.with_name(f".{checkpoint.name}.stale"))
-
-
 def checkpoints_in(folder: Path) -> dict[int, Path]:
     """Step to checkpoint, in order; what a person has put beside them is not among them."""
     named = {path: re.fullmatch(r"step-(\d{8,})", path.name) for path in sorted(folder.glob("step-*"))}
@@ -241,14 +115,6 @@ def latest_checkpoint(folder: Path) -> Path:
     return folder / name
 
 
-def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    states = optimizer.state_dict()["state"]
-    names = [name for name, _ in trained_parameters(model)]
-    return whole_tensors(
-        {f"{names[number]}/{key}": tensor for number, entry in states.items() for key, tensor in entry.items()}
-    )
-
-
 def _fitting(entries: dict[str, Tensor], parameter: Tensor, place: str) -> dict[str, Tensor]:
     shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
     for name, shape in shapes.items():
@@ -262,43 +128,8 @@ def _fitting(entries: dict[str, Tensor], parameter: Tensor, place: str) -> dict[
     return entries
 
 
-def _read_state(path: Path) -> TrainState:
-    try:
-        return TypeAdapter(TrainState).validate_json(path.read_bytes())
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)
-    first = min(wrong, key=lambda each: each["loc"] != ("schema",))  # another schema explains all the rest
-    name, value = ".".join(map(str, first["loc"])), shown(first["input"])
-    if name == "schema":
-        raise CheckpointError(f"{path} has schema {value}; this version reads schema {SCHEMA}.")
-    at = f"{name}={value}: " if name else ""
-    raise CheckpointError(f"{path} is not the state of a checkpoint: {at}{first['msg']}. Resume from another one.")
-
-
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read, so this checkpoint is damaged: {error}.") from None
-
-
-def _flush(folder: Path) -> None:
-    """To the disk, so that a rename that survives a power cut names files that did too."""
-    for path in (folder, *folder.rglob("*")):
-        _flush_entry(path)
-
-
-def _flush_entry(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _point_at(pointer: Path, name: str) -> None:
-    partial = pointer.with_name(f".{pointer.name}.partial")
-    partial.write_text(f"{name}\n", encoding="utf-8")
-    _flush_entry(partial)
-    partial.replace(pointer)
-    _flush_entry(pointer.parent)

@@ -18,9 +18,9 @@ from train.commands.prepare_cli import app as prepare_app
 from train.errors import RequestError, TrainError
 
 if TYPE_CHECKING:
-    from train.checkpoint import TrainState
     from train.commands.asked import Asked
     from train.commands.request import Request
+    from train.state import TrainState
 
 app = typer.Typer(
     help="Pre-train a vision-and-language transformer on shards, and evaluate it.",

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from configs.loading import dump
 from tests.train.small import small_model
-from train.checkpoint import Checkpoint, SetState, TrainState, Weights, Writer, checkpoints_in, latest_checkpoint
+from train.checkpoint import Checkpoint, checkpoints_in, latest_checkpoint
 from train.config import TrainConfig
 from train.course import Course
 from train.data.order import Position
@@ -20,7 +20,9 @@ from train.errors import CannotSave, CheckpointError
 from train.models.vilt import Vilt
 from train.optim import make_optimizer
 from train.rows import Rows
+from train.saving import Weights, Writer
 from train.schedule import Plateau
+from train.state import SetState, TrainState
 
 
 def state_at(step: int) -> TrainState:

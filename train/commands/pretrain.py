@@ -10,7 +10,6 @@ from rich.console import Console
 from configs.loading import dump
 from train import claim, runs
 from train.batch import Batch
-from train.checkpoint import SetState, TrainState, Writer
 from train.commands.agreement import refuse_another_view
 from train.commands.assembly import chosen_device, settings_of
 from train.commands.doubts import tell_doubts
@@ -30,7 +29,9 @@ from train.metrics import JsonLines, Pictures, Silent, Sink, Tee, TensorBoard
 from train.pace import Machine
 from train.progress import progress_sink
 from train.rows import Rows
+from train.saving import Writer
 from train.schedule import Plateau
+from train.state import SetState, TrainState
 from train.trainer import Parts, Trainer
 from train.weights_and_biases import WeightsAndBiases
 

@@ -17,7 +17,7 @@ import yaml
 from shards.errors import ShardsError
 from shards.manifest import Manifest
 from shards.side_files import rows_path
-from train.checkpoint import SetState
+from train.state import SetState
 from train.trained import Trained
 
 logger = logging.getLogger(__name__)
