@@ -20,6 +20,7 @@ from shards.errors import ShardsError
 from train.errors import Diverged, ProcessLost, RequestError, TrainError
 
 PATIENCE = timedelta(hours=2)  # for what one process does while the others wait: a tokenizer, an evaluation
+GATHERING = timedelta(minutes=10)  # for all to be there, and for the others within a step
 LAST_WORDS = timedelta(seconds=10)  # to say what has gone wrong, before all end
 
 T = TypeVar("T")
@@ -65,9 +66,7 @@ def joined(place: Place) -> Iterator["Company"]:
     if place.world == 1:
         yield Company(place)
         return
-    # NCCL connects when it is first used, on the device that then is the current one.
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    company = Company(place, torch.distributed.new_group(backend="gloo", timeout=PATIENCE))
+    company = Company(place, _gathered(place))
     try:
         yield company
     except Exception as error:
@@ -83,6 +82,22 @@ def joined(place: Place) -> Iterator["Company"]:
             company.leave()
         raise _placed(error, place) from error
     torch.distributed.destroy_process_group()  # after a good end only: else it would wait for the others
+
+
+def _gathered(place: Place) -> Any:
+    """The group in which the processes agree. Raises ProcessLost if not all of them come."""
+    # NCCL connects when it is first used, on the device that then is the current one.
+    backends = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        torch.distributed.init_process_group(backends, timeout=GATHERING)
+        return torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+    except RuntimeError as error:
+        if not _comes_of_others(error):
+            raise
+        raise ProcessLost(
+            f"Not all of the {place.world} processes met within {GATHERING.total_seconds():g} s, so process "
+            f"{place.rank} leaves: see whether one was killed, and start all of them again."
+        ) from error
 
 
 def _comes_of_others(error: RuntimeError) -> bool:

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 
 from train.errors import CheckpointError
+from train.parallel import cut_like
 
 
 class Ema:
@@ -57,7 +58,7 @@ class Ema:
                     "this is the checkpoint of another model."
                 )
         for name, mean in self._means.items():
-            mean.copy_(_laid_out(tensors[name], mean))
+            mean.copy_(cut_like(tensors[name], mean))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -73,9 +74,6 @@ class Ema:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for module in self._model.modules():
-            if isinstance(module, FSDPModule):
-                module.reshard()  # a forward pass leaves the root's weights gathered, and would use them again
         for mean, parameter in self._pairs():
             kept = parameter.clone()
             parameter.copy_(mean)
@@ -96,10 +94,3 @@ def _reshard(model: nn.Module) -> None:
 
 def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor as `like` is laid out."""
-    if not isinstance(like, DTensor) or isinstance(tensor, DTensor):
-        return tensor
-    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)

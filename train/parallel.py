@@ -4,6 +4,7 @@ A checkpoint does not show which: tensors are gathered whole before they are wri
 so a run may go on with another number of processes, or the other way.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
@@ -31,7 +32,11 @@ def spread(learning: nn.Module, model: Vilt, place: Place, *, parallel: Parallel
     device = next(learning.parameters()).device
     if parallel == "ddp":
         ours = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(learning, device_ids=ours, gradient_as_bucket_view=True, broadcast_buffers=False)
+        with warnings.catch_warnings():  # torch 2.13 calls it forward_sync_buffers, which older ones do not know
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return DistributedDataParallel(
+                learning, device_ids=ours, gradient_as_bucket_view=True, broadcast_buffers=False
+            )
     mesh = init_device_mesh(device.type, (place.world,))
     # The blocks' matrix products round to bf16 under autocast anyway: gathering in bf16 halves what travels.
     gathered = torch.bfloat16 if bf16 and device.type == "cuda" else None

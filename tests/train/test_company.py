@@ -5,27 +5,31 @@ import os
 import platform
 import signal
 import socket
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from multiprocessing.connection import Connection
 
 import pytest
+from torch import nn
 
 from train.distributed import Company, Place, joined
 from train.errors import Diverged, RequestError
+from train.parallel import spread
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 Deed = Callable[[Company], object]
 
 
-def outcomes(deed: Deed) -> list[str]:
-    """What each of two processes ends with."""
+def outcomes(deed: Deed, ranks: Sequence[int] = (0, 1)) -> list[str]:
+    """What each of two processes ends with, or those of them that come."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("fork")
     found = []
-    for rank in range(2):
+    for rank in ranks:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=act, args=(deed, Place(rank=rank, world=2, local=rank), port, theirs))
         process.start()
@@ -86,6 +90,22 @@ def test_what_fails_in_another_that_nobody_waits_for_is_told_by_it() -> None:
         return "went on"
 
     assert outcomes(fail) == ["went on", f"TrainError: Process 1 on {platform.node()}: ValueError: strange"]
+
+
+def test_a_process_that_nobody_joins_leaves_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.distributed.GATHERING", timedelta(seconds=0.5))
+    told = outcomes(lambda company: company.any(False), ranks=[1])[0]
+    assert told.startswith("ProcessLost: Not all of the 2 processes met within 0.5 s, so process 1 leaves: see whether")
+
+
+def test_copies_are_spread_without_a_word_of_torch() -> None:
+    def spread_one(company: Company) -> str:
+        warnings.simplefilter("error")
+        learning = nn.Linear(2, 2)
+        spread(learning, learning, company.place, parallel="ddp", bf16=False)  # type: ignore[arg-type]
+        return "spread"
+
+    assert outcomes(spread_one) == ["spread", "spread"]
 
 
 def test_what_all_judge_alike_is_told_by_the_first() -> None:
