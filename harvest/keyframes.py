@@ -4,6 +4,7 @@ Frames come one by one and only a few are held: those so new that a cut may stil
 best of the current stretch. A scene that is talked over for long gets a frame a stretch.
 """
 
+import base64
 import dataclasses
 import io
 from collections import deque
@@ -19,6 +20,8 @@ from configs import Config
 from harvest.glimpses import Cut
 from harvest.media.frames import Frame, Picture
 from harvest.records import KeyFrame, Scene
+
+THUMBNAIL = (16, 9)  # pixels
 
 
 class KeyFrameConfig(Config):
@@ -140,7 +143,9 @@ class KeyFrameChooser:
             sharpness=round(candidate.sharpness, 2),
             brightness=round(candidate.brightness, 2),
             contrast=round(candidate.contrast, 2),
+            motion=round(candidate.motion, 2),
             dhash=difference_hash(luma),
+            thumbnail=thumbnail(rgb),
         )
 
 
@@ -151,6 +156,11 @@ def difference_hash(luma: Picture) -> str:
     """
     small = cv2.resize(luma, (9, 8), interpolation=cv2.INTER_AREA)
     return np.packbits(small[:, :-1] < small[:, 1:]).tobytes().hex()
+
+
+def thumbnail(rgb: Picture) -> str:
+    """The picture in 16 x 9 pixels, whatever its shape, row by row, in base 64."""
+    return base64.b64encode(cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA).tobytes()).decode()
 
 
 def _jpeg(rgb: Picture, *, quality: int) -> bytes:

@@ -9,6 +9,7 @@ A word belongs to the scene its centre lies in, so nothing spoken over one pictu
 short a caption grows by whole sentences of the same scene. What is said beyond is context, kept apart.
 """
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ class Pair:
     avg_logprob: float  # mean over the words of their segments' values; 0 without words
     no_speech_prob: float  # worst of their segments; 1 without words
     compression_ratio: float  # worst of their segments; 0 without words
+    video_id: str = ""
 
     @property
     def caption(self) -> str:
@@ -66,13 +68,14 @@ class _Spoken:
 Sentence = Sequence[_Spoken]
 
 
-def pair(scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Iterator[Pair]:
-    """One candidate for each key frame, in the order of time."""
+def pair(video_id: str, scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Iterator[Pair]:
+    """One candidate for each key frame of a video, in the order of time."""
     segmented = ((word, segment) for segment in transcript.segments for word in segment.words)
     spoken = [_Spoken(place, word, segment) for place, (word, segment) in enumerate(segmented)]
     for scene in scenes.scenes:
         heard = [item for item in spoken if scene.start <= item.centre < scene.end]
-        yield from _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config)
+        for candidate in _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config):
+            yield dataclasses.replace(candidate, video_id=video_id)
 
 
 def text_of(words: Sequence[Word]) -> str:

@@ -89,7 +89,9 @@ class KeyFrame:
     sharpness: float  # variance of the Laplacian of the 8-bit luma
     brightness: float  # mean luma, 0..255
     contrast: float  # standard deviation of the luma
+    motion: float  # mean absolute difference to the frame before, 0..255
     dhash: str  # 64-bit difference hash, 16 hex digits
+    thumbnail: str  # 16 x 9 pixels, RGB, a byte a level, in base 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

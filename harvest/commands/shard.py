@@ -65,11 +65,12 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Mani
     settings = shaping_settings(config)
     planned: dict[Split, list[_Planned]] = {"train": [], "val": [], "test": []}
     dropped: list[Mapping[str, Any]] = []
+    filters = [kind(config.filters) for kind in FILTERS.values()]
     usable = 0
     for records in _usable(work, view):
         usable += 1
         split = split_of(records.video.id, config.shard.split_shares)
-        for candidate, reason in _candidates(records, config, split):
+        for candidate, reason in _candidates(records, config, split, filters):
             if reason is None:
                 planned[split].append(candidate)
             else:
@@ -128,12 +129,13 @@ def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
     return {name: values[name] for name in SHAPING}
 
 
-def _candidates(records: _Records, config: HarvestConfig, split: Split) -> Iterator[tuple[_Planned, str | None]]:
+def _candidates(
+    records: _Records, config: HarvestConfig, split: Split, filters: Sequence[Filter]
+) -> Iterator[tuple[_Planned, str | None]]:
     """Every candidate of one video with the first filter's reason to drop it, or None."""
-    filters = [kind(config.filters) for kind in FILTERS.values()]
     common = _common_fields(records.video, records.transcript)
     common |= {"split": split, "config_sha": _config_sha(records, config)}
-    for candidate in pair(records.scenes, records.transcript, config.pairing):
+    for candidate in pair(records.video.id, records.scenes, records.transcript, config.pairing):
         sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(candidate))
         yield _Planned(sample=sample, picture=records.folder / candidate.frame.file), _judge(filters, candidate)
 

@@ -15,10 +15,14 @@ class FilterConfig(Config):
     min_contrast: float = Field(default=4.0, ge=0)  # standard deviation of the luma, 0..128
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)  # Whisper's own threshold; both must be passed
     min_avg_logprob: float = Field(default=-1.0, le=0)  # Whisper's own threshold
+    # Share of a picture that may look like one of the same video that is in the set, where both stand still (pages of a
+    # presentation differ in a few words), and where something moves (a person before a room). 1 keeps all.
+    max_alike_still: float = Field(default=0.97, ge=0, le=1)
+    max_alike_moving: float = Field(default=0.6, ge=0, le=1)
 
 
 class Filter(Protocol):
-    """Judges one candidate pair by itself."""
+    """Judges one candidate pair after the other, in the order of videos and times."""
 
     name: ClassVar[str]
 

@@ -39,7 +39,7 @@ class FindScenes:
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
     needs: ClassVar[Resource] = "cpu"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, config: ScenesConfig) -> None:
         self._config = config

@@ -5,12 +5,14 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from harvest.filters import FilterConfig
 from harvest.folder import VideoFolder
+from harvest.keyframes import difference_hash, thumbnail
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Video, Word
 from harvest.stages.base import fingerprint
 from shards.manifest import Manifest
@@ -18,13 +20,18 @@ from shards.reader import read_set
 from shards.sample import Sample
 from shards.split import SPLITS, split_of
 from tests.harvest.conftest import harvest_here
-from tests.makers import Fact, Picture, Thing, blank, draw_fact
+from tests.makers import Picture, blank
 
-FACT = Fact(first=Thing(colour="red", shape="circle"), relation="is over", second=Thing(colour="blue", shape="square"))
 MEDIA = fingerprint(1, FilterConfig(), "a video")
 HEARD = fingerprint(1, FilterConfig(), MEDIA)
 TITLE = "A \u202etitle\n#"
 SENTENCE = "Look at the red circle over the blue square."
+
+
+def patches(seed: int) -> Picture:
+    """A picture like no other."""
+    colours = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return colours.repeat(40, axis=0).repeat(40, axis=1)
 
 
 def words(text: str, start: float) -> tuple[Word, ...]:
@@ -47,7 +54,8 @@ def finish(work: Path, video_id: str, scenes: list[tuple[str, Picture]]) -> None
         contrast = float(picture.std())
         frame = KeyFrame(
             file=file, time=start + 5, start=start, end=start + 10, width=320, height=240, sharpness=100.0,
-            brightness=99.0, contrast=contrast, dhash="00ff00ff00ff00ff",
+            brightness=99.0, contrast=contrast, motion=0.0, thumbnail=thumbnail(picture),
+            dhash=difference_hash(picture.mean(axis=2).astype(np.uint8)),
         )  # fmt: skip
         found.append(Scene(start=start, end=start + 10, frames=(frame,)))
         if sentence:
@@ -71,10 +79,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty videos of two good scenes each, and in the first a blank one, a silent one and one of two words."""
     work = tmp_path_factory.mktemp("shard") / "work"
     for number in range(20):
-        good = [(SENTENCE, draw_fact(FACT, seed=2 * number + place)) for place in range(2)]
+        good = [(SENTENCE, patches(2 * number + place)) for place in range(2)]
         finish(work, f"link-{number:04d}", good)
     shutil.rmtree(work / "link-0000")
-    picture = draw_fact(FACT, seed=99)
+    picture = patches(99)
     finish(work, "link-0000", [(SENTENCE, picture), (SENTENCE, blank()), ("", picture), ("Look there.", picture)])
     (work / "ledger.sqlite").write_bytes(b"")
     return work
