@@ -46,8 +46,8 @@ class Stalled:
 
     def __call__(self, *_: object) -> NoReturn:
         os.kill(os.getpid(), signal.SIGTERM)  # torchrun sends it to all; it is for the trainer
-        os.kill(os.getppid(), signal.SIGTERM)
         try:
+            os.kill(os.getppid(), signal.SIGTERM)
             threading.Event().wait()
         finally:
             self._cleared.touch()
