@@ -73,6 +73,9 @@ def collect(
 def shard(
     work: Work = DEFAULT_WORK,
     out: Annotated[Path, typer.Option(help="The folder of the set; an older set in it is replaced.")] = DEFAULT_SHARDS,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="A list of pairs to leave out, as the page of 'harvest report' saves it.")
+    ] = None,
     config: ConfigName = "default",
     set_: Overrides = None,
     show_config: ShowConfig = False,
@@ -84,7 +87,7 @@ def shard(
     settings = _settings(config, set_ or (), show=show_config)
     console = Console()
     with views.ShardBars(console) as bars:
-        manifest = verb(work, out, settings, bars)
+        manifest = verb(work, out, settings, bars, exclude=exclude or ())
     views.show_manifest(console, manifest, str(out))
 
 

@@ -21,6 +21,7 @@ from harvest.errors import RequestError
 from harvest.filters import FILTERS, Filter
 from harvest.folder import BrokenRecord, VideoFolder, begun_ids, finished_ids
 from harvest.pairing import Pair, pair
+from harvest.picking import EXCLUDED, Exclusion, pair_name
 from harvest.records import Scenes, Transcript, Video
 from harvest.stages.base import builds_on
 from shards.manifest import Manifest
@@ -60,8 +61,12 @@ class _Records:
     fingerprints: tuple[str, str, str]  # of the three records
 
 
-def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Manifest:
-    """Write the set of all finished videos of `work` into `out`. Raises RequestError if there are none."""
+def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView, *, exclude: Sequence[Path] = ()) -> Manifest:
+    """Write the set of all finished videos of `work`, save the pairs named in the lists `exclude`, into `out`.
+
+    Raises RequestError if there are none.
+    """
+    exclusion = Exclusion(exclude)
     settings = shaping_settings(config)
     planned: dict[Split, list[_Planned]] = {"train": [], "val": [], "test": []}
     dropped: list[Mapping[str, Any]] = []
@@ -70,13 +75,14 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView) -> Mani
     for records in _usable(work, view):
         usable += 1
         split = split_of(records.video.id, config.shard.split_shares)
-        for candidate, reason in _candidates(records, config, split, filters):
+        for candidate, reason in _candidates(records, config, split, filters, exclusion):
             if reason is None:
                 planned[split].append(candidate)
             else:
                 dropped.append(json_values(candidate.sample) | {"status": reason})
     if not usable:
         raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
+    exclusion.warn_of_unknown()
     total = sum(map(len, planned.values()))
     if not total:
         raise RequestError(
@@ -130,14 +136,16 @@ def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
 
 
 def _candidates(
-    records: _Records, config: HarvestConfig, split: Split, filters: Sequence[Filter]
+    records: _Records, config: HarvestConfig, split: Split, filters: Sequence[Filter], exclusion: Exclusion
 ) -> Iterator[tuple[_Planned, str | None]]:
     """Every candidate of one video with the first filter's reason to drop it, or None."""
     common = _common_fields(records.video, records.transcript)
     common |= {"split": split, "config_sha": _config_sha(records, config)}
     for candidate in pair(records.video.id, records.scenes, records.transcript, config.pairing):
         sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(candidate))
-        yield _Planned(sample=sample, picture=records.folder / candidate.frame.file), _judge(filters, candidate)
+        left_out = exclusion.leaves_out(pair_name(records.video.id, candidate.frame.time))
+        reason = EXCLUDED if left_out else _judge(filters, candidate)
+        yield _Planned(sample=sample, picture=records.folder / candidate.frame.file), reason
 
 
 def _judge(filters: Sequence[Filter], candidate: Pair) -> str | None:
@@ -192,8 +200,7 @@ def _ordered(planned: Sequence[_Planned]) -> Iterator[Sample]:
 
 
 def _order(item: _Planned) -> bytes:
-    name = f"{item.sample.video_id}@{item.sample.frame_time:.3f}"
-    return hashlib.sha256(name.encode()).digest()
+    return hashlib.sha256(pair_name(item.sample.video_id, item.sample.frame_time).encode()).digest()
 
 
 def _count(dropped: Sequence[Mapping[str, Any]]) -> str:
