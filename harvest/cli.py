@@ -120,6 +120,24 @@ def validate(shards: Annotated[Path, typer.Argument(help="The folder of the set.
     console.print(f"[green]{plain(str(shards))} is sound.[/]")
 
 
+@app.command(epilog=EPILOG)
+def report(
+    shards: Annotated[Path, typer.Argument(help="The folder of the set.")] = DEFAULT_SHARDS,
+    out: Annotated[Path | None, typer.Option(help="The page; report.html beside the folder if not given.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Another set, to be shown beside it.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Where the pictures of dropped pairs are.")] = None,
+    pairs: Annotated[int, typer.Option(min=0, max=5000, help="How many to show; each takes about 10 kB.")] = 200,
+) -> None:
+    """Write a page to look at a set, and to pick out by hand what should not be in it."""
+    from harvest.commands.report import report as verb
+    from harvest.report import ReportConfig
+
+    page = verb(shards, out, ReportConfig(pairs=pairs), compare=compare, work=work)
+    Console(soft_wrap=True, highlight=False).print(
+        f"[green]{plain(str(page), most=400)}[/] can be opened in a browser."
+    )
+
+
 def _settings(name: str | None, overrides: Sequence[str], *, show: bool) -> "HarvestConfig":
     """The resolved settings; with `show` they are printed, and that is all."""
     from harvest.config import HarvestConfig
