@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_AUDIO = "no_audio"
     NO_VIDEO = "no_video"
     NO_SPEECH = "no_speech"
+    NO_SUBTITLES = "no_subtitles"
     CORRUPT = "corrupt"
     TIMEOUT = "timeout"
     CRASHED = "crashed"

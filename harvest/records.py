@@ -18,6 +18,15 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleFile:
+    """Subtitles that somebody published with a video; never those a machine made."""
+
+    file: str  # name in the video's folder, or the absolute path of a local file read in place
+    language: str  # as declared: "en", "pt-BR", "eng"; "" if not
+    digest: str  # SHA-256 of the content, the first 16 hex digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRef:
     """A video somebody asked for, before anything is known of it."""
 
@@ -25,6 +34,7 @@ class VideoRef:
     url: str  # what to download; "file:" and the name for a local file
     path: str = ""  # absolute path of a local file, "" for what must be downloaded
     title: str = ""  # as the playlist gives it
+    subtitles: tuple[SubtitleFile, ...] = ()  # that lie beside a local file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +54,7 @@ class Video:
     duration: float
     width: int  # pixels
     height: int
+    subtitles: tuple[SubtitleFile, ...] = ()  # the streams inside the media are not among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,7 @@ class Word:
     text: str  # with the blank before it, as Whisper gives it: some languages have none
     start: float
     end: float
-    probability: float  # the recogniser's, 0..1
+    probability: float  # the recogniser's, 0..1; 1 where a person wrote the word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,18 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriedSubtitles:
+    """A track of subtitles that was held against what was heard, and what came of it."""
+
+    name: str  # of the file, or "stream 2"
+    language: str  # as declared, "" if not
+    cues: int  # after cleaning
+    used_cues: int  # whose words are in the transcript
+    agreement: float  # share of the track's words that were heard, too; -1 where nobody listened
+    verdict: str  # "used", or why it was not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
     """All speech of a video. No segments means that nobody speaks."""
 
@@ -74,6 +97,8 @@ class Transcript:
     model: str
     engine: str
     segments: tuple[Segment, ...]
+    source: str = "asr"  # or "subtitles", times shared out by length; or "aligned": a person's words, Whisper's times
+    subtitles: tuple[TriedSubtitles, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +111,13 @@ class KeyFrame:
     end: float
     width: int  # pixels, of the JPEG
     height: int
+    # Black bars that were cut off at the left, top, right and bottom: shares of the width and height.
+    crop: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     sharpness: float  # variance of the Laplacian of the 8-bit luma
     brightness: float  # mean luma, 0..255
     contrast: float  # standard deviation of the luma
-    motion: float  # mean absolute difference to the frame before, 0..255
+    exposure: float = 1.0  # 0..1, how near the luma is to the middle of its range
+    motion: float  # mean absolute difference to the frame before or after, whichever is more, 0..255
     dhash: str  # 64-bit difference hash, 16 hex digits
     thumbnail: str  # 16 x 9 pixels, RGB, a byte a level, in base 64
 

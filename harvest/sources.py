@@ -6,6 +6,7 @@ A line may be a video's page, a playlist or channel (expanded without fetching i
 file, or a local file or folder. This module does not know whether a video was collected before.
 """
 
+import contextlib
 import errno
 import hashlib
 import logging
@@ -22,7 +23,9 @@ from harvest import ytdlp
 from harvest.errors import Reason, RequestError, StageError
 from harvest.folder import ID_PATTERN
 from harvest.media.safe import EXTENSIONS
-from harvest.records import VideoRef, clean
+from harvest.records import SubtitleFile, VideoRef, clean
+from harvest.subtitles.cue import MAX_BYTES
+from harvest.subtitles.sidecars import sidecars
 
 logger = logging.getLogger(__name__)
 
@@ -132,8 +135,22 @@ def _expand_path(folder: Path, line: str, digest_file: DigestFile) -> Iterator[V
             yield _failure(str(file), StageError(Reason.FAILED, message))
         else:
             yield VideoRef(
-                id=identity, url=f"file:{clean(file.name)}", path=str(file.resolve()), title=clean(file.stem)
+                id=identity,
+                url=f"file:{clean(file.name)}",
+                path=str(file.resolve()),
+                title=clean(file.stem),
+                subtitles=tuple(_subtitles_beside(file, digest_file)),
             )
+
+
+def _subtitles_beside(media: Path, digest_file: DigestFile) -> Iterator[SubtitleFile]:
+    """The readable ones, up to a size no subtitles have."""
+    for path, language in sidecars(media):
+        with contextlib.suppress(OSError):
+            if path.stat().st_size <= MAX_BYTES:
+                yield SubtitleFile(file=str(path.resolve()), language=language, digest=digest_file(path)[:16])
+            else:
+                logger.warning("%s is over %d MiB, which no subtitles are: it is not read.", path, MAX_BYTES >> 20)
 
 
 def _files(folder: Path, line: str) -> list[Path]:

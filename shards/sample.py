@@ -52,7 +52,7 @@ class Sample:
     context_before: str  # what was said just before the caption
     context_after: str
     words: str  # JSON: [[word, start, end, probability], ...]
-    caption_source: str  # "asr", "human", "class name", "web" or "" for unknown
+    caption_source: str  # "asr", "human" (subtitles, too), "class name", "web" or "" for unknown
     asr_model: str
     avg_logprob: float  # Whisper's, mean over the caption's words
     no_speech_prob: float  # Whisper's, worst segment

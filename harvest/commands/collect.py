@@ -94,11 +94,12 @@ def build_stages(config: HarvestConfig) -> tuple[Stage, ...]:
     )
 
 
-def fingerprints(stages: Sequence[Stage], video_id: str) -> dict[str, str]:
+def fingerprints(stages: Sequence[Stage], ref: VideoRef) -> dict[str, str]:
     """What each stage's record of this video must bear to be up to date."""
+    origin = "+".join([ref.id, *(known.digest for known in ref.subtitles)])
     found: dict[str, str] = {}
     for stage in stages:
-        upstream = "+".join(found[name] for name in stage.after) or video_id
+        upstream = "+".join(found[name] for name in stage.after) or origin
         found[stage.name] = stage.fingerprint(upstream)
     return found
 
@@ -145,7 +146,7 @@ class _Collection:
     def _task(self, ref: VideoRef) -> Task | None:
         """The stages of a video that are to be run now; None if there is none, or none may be tried."""
         folder = VideoFolder(self._request.work, ref.id)
-        wanted = fingerprints(self._stages, ref.id)
+        wanted = fingerprints(self._stages, ref)
         missing = {stage.name for stage in self._stages if not folder.has(stage.record, wanted[stage.name])}
         if missing - {"download"} or ref.path:
             missing |= self._unreachable(folder, ref)

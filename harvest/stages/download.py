@@ -43,7 +43,7 @@ class Download:
     record: ClassVar[type[Record]] = Video
     after: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Resource] = "network"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, config: DownloadConfig, *, allow_private: bool) -> None:
         self._config = config
@@ -82,6 +82,7 @@ class Download:
             duration=facts.duration,
             width=facts.width,
             height=facts.height,
+            subtitles=ref.subtitles,
         )
 
     def _remote(self, ref: VideoRef, folder: VideoFolder) -> Video:

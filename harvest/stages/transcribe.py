@@ -1,5 +1,6 @@
-"""What is said, word by word, with the recogniser's own scores."""
+"""What is said, word by word, with the recogniser's own scores; spelled by subtitles where people wrote such."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from harvest.asr import make_transcriber
@@ -12,6 +13,8 @@ from harvest.media.audio import read_audio
 from harvest.records import Record, Transcript, Video
 from harvest.stages.base import Resource, fingerprint
 from harvest.stages.download import media_path
+from harvest.subtitles import corrected, tracks_of, written
+from harvest.subtitles.languages import two_letters
 
 NOT_SHAPING = frozenset({"timeout_s", "threads", "device"})
 """Settings that change where and how fast the words are found, not which. The device may settle the arithmetic."""
@@ -23,7 +26,7 @@ class Transcribe:
     name: ClassVar[str] = "transcribe"
     record: ClassVar[type[Record]] = Transcript
     after: ClassVar[tuple[str, ...]] = ("download",)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, config: TranscribeConfig) -> None:
         self._config = config
@@ -43,12 +46,22 @@ class Transcribe:
         return fingerprint(self.version, settled, upstream, ignore=NOT_SHAPING)
 
     def setup(self) -> None:
-        self._transcriber = make_transcriber(self._config)
+        if self._config.source != "subtitles":
+            self._transcriber = make_transcriber(self._config)
 
     def run(self, folder: VideoFolder) -> Transcript:
-        assert self._transcriber is not None  # setup comes first
-        audio = read_audio(media_path(folder, folder.load(Video)))
-        (transcript,) = self._transcriber.transcribe([audio])
+        video = folder.load(Video)
+        media = media_path(folder, video)
+        if self._config.source == "subtitles":
+            return written(tracks_of(video, media), self._config.language or two_letters(video.language))
+        transcript = self._heard(media)
         if not any(segment.words for segment in transcript.segments):
             raise StageError(Reason.NO_SPEECH, "Nobody speaks, or not so that a word could be made out.")
+        if self._config.source == "asr":
+            return transcript
+        return corrected(transcript, tracks_of(video, media), self._config.min_agreement)
+
+    def _heard(self, media: Path) -> Transcript:
+        assert self._transcriber is not None  # setup comes first
+        (transcript,) = self._transcriber.transcribe([read_audio(media)])
         return transcript
