@@ -3,7 +3,7 @@
 sizes.json              open_clip: {"train-00000.tar": samples}
 index.json              wids: its shard list with MD5 sums
 _meta/00000.parquet     one row a sample of shard 00000; _meta/00000_stats.json its counts
-_meta/dropped.parquet   one row a dropped candidate, `status` being the reason
+_meta/dropped.parquet   one row a dropped candidate, `status` being the reason, `score` what was found wanting
 README.md               the dataset card
 """
 
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from shards.card import Card
 from shards.manifest import Manifest, ShardEntry
-from shards.sample import JSON_FIELDS
+from shards.sample import JSON_FIELDS, UNKNOWN
 
 META_FOLDER = "_meta"
 NAMES = frozenset({"sizes.json", "index.json", META_FOLDER, "README.md"})
@@ -27,6 +27,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 ROW_SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in JSON_FIELDS.items()])
+DROPPED_SCHEMA = ROW_SCHEMA.append(pa.field("score", pa.float64()))
 
 
 def write_shard_rows(folder: Path, entry: ShardEntry, rows: Rows) -> None:
@@ -45,7 +46,8 @@ def rows_path(folder: Path, entry: ShardEntry) -> Path:
 
 def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows, *, card: Card) -> None:
     """All that describes the set as a whole, but the manifest."""
-    _write_parquet(folder / META_FOLDER / "dropped.parquet", dropped)
+    scored = [{"score": UNKNOWN, **row} for row in dropped]
+    _write_parquet(folder / META_FOLDER / "dropped.parquet", scored, DROPPED_SCHEMA)
     _write_json(folder / "sizes.json", {shard.name: shard.samples for shard in manifest.shards})
     _write_json(folder / "index.json", _wids_index(folder, manifest, card.title))
     (folder / "README.md").write_text(card.render(manifest, rows), encoding="utf-8")
@@ -69,9 +71,9 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema = ROW_SCHEMA) -> None:
     path.parent.mkdir(exist_ok=True)
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=ROW_SCHEMA)
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     pq.write_table(table, path, compression="zstd")
 
 

@@ -34,7 +34,8 @@ class SetFacts:
     kind: Kind = "pairs"
     origin: str = ""  # for the card: a sentence on where the samples come from; "" is narrated video
     version: str = ""  # of the software
-    # Rows of JSON fields, `status` being the reason. Read when the last sample is written: may grow until then.
+    # Rows of JSON fields, `status` being the reason, and perhaps a `score`. Read when the last sample is written: may
+    # grow until then.
     dropped: Sequence[Mapping[str, Any]] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 

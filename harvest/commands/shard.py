@@ -1,7 +1,7 @@
 """`harvest shard`: from finished folders to a shard set.
 
     folders -> pairs -> filters -> split by video -> order by a hash -> shards.writer
-                           '-> dropped rows, with the reason
+                           '-> dropped rows, with reason and score
 
 Pictures are read when their sample is written; until then a sample is the record it comes from.
 """
@@ -18,14 +18,14 @@ from typing import Any, Protocol
 import harvest
 from harvest.config import HarvestConfig
 from harvest.errors import RequestError
-from harvest.filters import FILTERS, Filter
+from harvest.filters import FILTERS, Candidate, Drop, Filter
 from harvest.folder import BrokenRecord, VideoFolder, begun_ids, finished_ids
 from harvest.pairing import Pair, pair
 from harvest.picking import EXCLUDED, Exclusion, pair_name
 from harvest.records import Scenes, Transcript, Video
 from harvest.stages.base import builds_on
 from shards.manifest import Manifest
-from shards.sample import Sample, json_values
+from shards.sample import UNKNOWN, Sample, json_values
 from shards.split import Split, split_of
 from shards.writer import SetFacts, write_set
 
@@ -75,11 +75,11 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView, *, excl
     for records in _usable(work, view):
         usable += 1
         split = split_of(records.video.id, config.shard.split_shares)
-        for candidate, reason in _candidates(records, config, split, filters, exclusion):
-            if reason is None:
+        for candidate, drop in _candidates(records, config, split, filters, exclusion):
+            if drop is None:
                 planned[split].append(candidate)
             else:
-                dropped.append(json_values(candidate.sample) | {"status": reason})
+                dropped.append(json_values(candidate.sample) | {"status": drop.reason, "score": float(drop.score)})
     if not usable:
         raise RequestError(f"{work} holds no finished video: run 'harvest collect --work {work}' first.")
     exclusion.warn_of_unknown()
@@ -137,20 +137,21 @@ def shaping_settings(config: HarvestConfig) -> dict[str, Any]:
 
 def _candidates(
     records: _Records, config: HarvestConfig, split: Split, filters: Sequence[Filter], exclusion: Exclusion
-) -> Iterator[tuple[_Planned, str | None]]:
-    """Every candidate of one video with the first filter's reason to drop it, or None."""
+) -> Iterator[tuple[_Planned, Drop | None]]:
+    """Every candidate of one video with the first filter's objection, or None."""
     common = _common_fields(records.video, records.transcript)
     common |= {"split": split, "config_sha": _config_sha(records, config)}
-    for candidate in pair(records.video.id, records.scenes, records.transcript, config.pairing):
-        sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(candidate))
-        left_out = exclusion.leaves_out(pair_name(records.video.id, candidate.frame.time))
-        reason = EXCLUDED if left_out else _judge(filters, candidate)
-        yield _Planned(sample=sample, picture=records.folder / candidate.frame.file), reason
+    for found in pair(records.video.id, records.scenes, records.transcript, config.pairing):
+        sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(found))
+        candidate = Candidate(pair=found, video=records.video, language=records.transcript.language)
+        left_out = exclusion.leaves_out(pair_name(records.video.id, found.frame.time))
+        drop = Drop(EXCLUDED, UNKNOWN) if left_out else _judge(filters, candidate)
+        yield _Planned(sample=sample, picture=records.folder / found.frame.file), drop
 
 
-def _judge(filters: Sequence[Filter], candidate: Pair) -> str | None:
-    reasons = (judge.reason_to_drop(candidate) for judge in filters)
-    return next((reason for reason in reasons if reason is not None), None)
+def _judge(filters: Sequence[Filter], candidate: Candidate) -> Drop | None:
+    drops = (one.judge(candidate) for one in filters)
+    return next((drop for drop in drops if drop is not None), None)
 
 
 def _common_fields(video: Video, transcript: Transcript) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The seam of the filters, and the settings they share."""
 
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from pydantic import Field
 
 from configs import Config
 from harvest.pairing import Pair
+from harvest.records import Video
 
 
 class FilterConfig(Config):
@@ -21,13 +23,30 @@ class FilterConfig(Config):
     max_alike_moving: float = Field(default=0.6, ge=0, le=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A pair that may go into the set, and where it comes from."""
+
+    pair: Pair
+    video: Video
+    language: str  # of the speech, two letters
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """An objection to a candidate."""
+
+    reason: str  # a word or two joined by "_"
+    score: float  # what was measured and found wanting: tells how far the threshold is; UNKNOWN where nothing was
+
+
 class Filter(Protocol):
-    """Judges one candidate pair after the other, in the order of videos and times."""
+    """Judges one candidate after the other, in the order of videos and times."""
 
     name: ClassVar[str]
 
     def __init__(self, config: FilterConfig) -> None: ...
 
-    def reason_to_drop(self, pair: Pair) -> str | None:
-        """None to keep the pair, else the reason in a word or two joined by "_"."""
+    def judge(self, candidate: Candidate) -> Drop | None:
+        """None to keep the candidate."""
         ...

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from harvest.filters.base import FilterConfig
-from harvest.pairing import Pair
+from harvest.filters.base import Candidate, Drop, FilterConfig
 
 
 class BlankFrame:
@@ -12,5 +11,6 @@ class BlankFrame:
     def __init__(self, config: FilterConfig) -> None:
         self._min_contrast = config.min_contrast
 
-    def reason_to_drop(self, pair: Pair) -> str | None:
-        return self.name if pair.frame.contrast < self._min_contrast else None
+    def judge(self, candidate: Candidate) -> Drop | None:
+        contrast = candidate.pair.frame.contrast
+        return Drop(self.name, contrast) if contrast < self._min_contrast else None

@@ -11,8 +11,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from harvest.filters.base import FilterConfig
-from harvest.pairing import Pair
+from harvest.filters.base import Candidate, Drop, FilterConfig
 from harvest.records import KeyFrame
 
 ALIKE = 6.0  # mean absolute difference (0..255) of the levels of two cells up to which they look alike
@@ -35,32 +34,36 @@ class NearDuplicate:
         self._of_video: list[tuple[Cells, bool]] = []
         self._others: dict[tuple[int, int], list[tuple[int, Cells]]] = {}
 
-    def reason_to_drop(self, pair: Pair) -> str | None:
-        frame = pair.frame
-        if pair.video_id != self._video:
-            self._video, self._of_video = pair.video_id, []
+    def judge(self, candidate: Candidate) -> Drop | None:
+        frame = candidate.pair.frame
+        if candidate.video.id != self._video:
+            self._video, self._of_video = candidate.video.id, []
         cells, still = _cells(frame), frame.motion <= STILL
-        if self._is_in_video(cells, still=still) or self._is_elsewhere(frame, cells):
-            return self.name
+        alike = self._alike_in_video(cells, still=still) or self._alike_elsewhere(frame, cells)
+        if alike is not None:
+            return Drop(self.name, round(alike, 4))
         self._of_video.append((cells, still))
         for band in _bands(int(frame.dhash, 16)):
             self._others.setdefault(band, []).append((int(frame.dhash, 16), _blocks(cells)))
         return None
 
-    def _is_in_video(self, cells: Cells, *, still: bool) -> bool:
+    def _alike_in_video(self, cells: Cells, *, still: bool) -> float | None:
+        """The share of the picture that looks like a kept one, if that is too much."""
         for other, other_still in self._of_video:
             alike = float((np.abs(cells - other).mean(axis=2) <= ALIKE).mean())
             if alike > (self._max_alike_still if still and other_still else self._max_alike_moving):
-                return True
-        return False
+                return alike
+        return None
 
-    def _is_elsewhere(self, frame: KeyFrame, cells: Cells) -> bool:
+    def _alike_elsewhere(self, frame: KeyFrame, cells: Cells) -> float | None:
+        """1 less the share of the hash's bits that differ from a kept picture's, if that is too much."""
         value, blocks = int(frame.dhash, 16), _blocks(cells)
         near = (other for band in _bands(value) for other in self._others.get(band, ()))
-        return any(
-            (value ^ other).bit_count() < BANDS and float(np.abs(blocks - colours).mean()) <= ALIKE
-            for other, colours in near
-        )
+        for other, colours in near:
+            bits = (value ^ other).bit_count()
+            if bits < BANDS and float(np.abs(blocks - colours).mean()) <= ALIKE:
+                return 1 - bits / 64
+        return None
 
 
 def _cells(frame: KeyFrame) -> Cells:

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from harvest.filters.base import FilterConfig
-from harvest.pairing import Pair
+from harvest.filters.base import Candidate, Drop, FilterConfig
 
 
 class NoSpeech:
@@ -12,9 +11,11 @@ class NoSpeech:
     def __init__(self, config: FilterConfig) -> None:
         self._config = config
 
-    def reason_to_drop(self, pair: Pair) -> str | None:
+    def judge(self, candidate: Candidate) -> Drop | None:
+        pair = candidate.pair
         if not pair.words:
-            return self.name
+            return Drop(self.name, 0)
         # Whisper's own rule: the silence must be likely *and* the words unlikely (whisper/transcribe.py).
         silent = pair.no_speech_prob > self._config.max_no_speech_prob
-        return "doubtful_speech" if silent and pair.avg_logprob < self._config.min_avg_logprob else None
+        doubtful = silent and pair.avg_logprob < self._config.min_avg_logprob
+        return Drop("doubtful_speech", pair.no_speech_prob) if doubtful else None

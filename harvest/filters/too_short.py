@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from harvest.filters.base import FilterConfig
-from harvest.pairing import Pair
+from harvest.filters.base import Candidate, Drop, FilterConfig
 
 
 class TooShort:
@@ -12,5 +11,6 @@ class TooShort:
     def __init__(self, config: FilterConfig) -> None:
         self._min_words = config.min_words
 
-    def reason_to_drop(self, pair: Pair) -> str | None:
-        return self.name if len(pair.words) < self._min_words else None
+    def judge(self, candidate: Candidate) -> Drop | None:
+        words = len(candidate.pair.words)
+        return Drop(self.name, words) if words < self._min_words else None

@@ -5,23 +5,31 @@ import dataclasses
 import numpy as np
 import pytest
 
-from harvest.filters import FILTERS, FilterConfig
+from harvest.filters import FILTERS, Candidate, Drop, FilterConfig
 from harvest.keyframes import difference_hash, thumbnail
 from harvest.pairing import Pair
-from harvest.records import KeyFrame, Word
+from harvest.records import KeyFrame, Video, Word
 from tests.makers import Fact, Picture, Thing, blank, draw_fact
 
+VIDEO = Video(
+    id="a", url="https://x.org/a", media="media.mp4", extractor="generic", title="A title", channel="A channel",
+    license="CC-BY", upload_date="", language="en", retrieved_at="", duration=60.0, width=320, height=240,
+)  # fmt: skip
 
-def candidate(text: str = "a red circle", *, contrast: float = 50.0, silence: float = 0.1, sure: float = -0.2) -> Pair:
+
+def candidate(
+    text: str = "a red circle", *, contrast: float = 50.0, silence: float = 0.1, sure: float = -0.2
+) -> Candidate:
     frame = frame_of(fact_picture(0), contrast=contrast)
     words = tuple(
         Word(text=f" {word}", start=float(place), end=place + 1.0, probability=1.0)
         for place, word in enumerate(text.split())
     )
-    return Pair(
+    pair = Pair(
         frame=frame, scene_start=0.0, scene_end=2.0, words=words, context_before="", context_after="",
         avg_logprob=sure, no_speech_prob=silence, compression_ratio=1.0,
     )  # fmt: skip
+    return Candidate(pair=pair, video=VIDEO, language="en")
 
 
 def frame_of(shown: Picture, *, motion: float = 0.0, contrast: float = 50.0) -> KeyFrame:
@@ -38,14 +46,15 @@ def fact_picture(seed: int) -> Picture:
     return draw_fact(Fact(first=first, relation="is over", second=second), seed=seed, background=seed)
 
 
-def shows(shown: Picture, *, video: str = "a", motion: float = 0.0) -> Pair:
-    return dataclasses.replace(candidate(), frame=frame_of(shown, motion=motion), video_id=video)
+def shows(shown: Picture, *, video: str = "a", motion: float = 0.0) -> Candidate:
+    pair = dataclasses.replace(candidate().pair, frame=frame_of(shown, motion=motion))
+    return dataclasses.replace(candidate(), pair=pair, video=dataclasses.replace(VIDEO, id=video))
 
 
-def judged(*pairs: Pair) -> list[bool]:
-    """Which of the pairs, one after the other, are kept."""
+def judged(*candidates: Candidate) -> list[bool]:
+    """Which of the candidates, one after the other, are kept."""
     near_duplicate = FILTERS["near_duplicate"](FilterConfig())
-    return [near_duplicate.reason_to_drop(pair) is None for pair in pairs]
+    return [near_duplicate.judge(one) is None for one in candidates]
 
 
 def with_box(shown: Picture, *, left: int, width: int) -> Picture:
@@ -73,23 +82,23 @@ def test_a_picture_of_the_same_shapes_in_other_colours_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "pair", "reason"),
+    ("name", "judged", "drop"),
     [
-        ("no_speech", candidate(""), "no_speech"),
-        ("no_speech", candidate(silence=0.9, sure=-1.5), "doubtful_speech"),
+        ("no_speech", candidate(""), Drop("no_speech", 0)),
+        ("no_speech", candidate(silence=0.9, sure=-1.5), Drop("doubtful_speech", 0.9)),
         ("no_speech", candidate(silence=0.9, sure=-0.3), None),
         ("no_speech", candidate(silence=0.1, sure=-1.5), None),
-        ("too_short", candidate("red circle"), "too_short"),
+        ("too_short", candidate("red circle"), Drop("too_short", 2)),
         ("too_short", candidate("a red circle"), None),
-        ("blank_frame", candidate(contrast=1.0), "blank_frame"),
+        ("blank_frame", candidate(contrast=1.0), Drop("blank_frame", 1.0)),
         ("blank_frame", candidate(contrast=8.0), None),
     ],
 )
-def test_a_filter_drops_what_it_names(name: str, pair: Pair, reason: str | None) -> None:
-    assert FILTERS[name](FilterConfig()).reason_to_drop(pair) == reason
+def test_a_filter_drops_what_it_names(name: str, judged: Candidate, drop: Drop | None) -> None:
+    assert FILTERS[name](FilterConfig()).judge(judged) == drop
 
 
 def test_every_filter_keeps_a_good_pair_and_is_named_as_listed() -> None:
     for name, kind in FILTERS.items():
         assert kind.name == name
-        assert kind(FilterConfig()).reason_to_drop(candidate()) is None
+        assert kind(FilterConfig()).judge(candidate()) is None

@@ -114,10 +114,10 @@ def test_every_good_pair_is_in_the_set_with_where_it_comes_from(out: Path) -> No
 def test_dropped_candidates_are_counted_and_kept_as_rows_with_their_reason(out: Path) -> None:
     assert Manifest.load(out).dropped == {"blank_frame": 1, "no_speech": 1, "too_short": 1}
     rows = pq.read_table(out / "_meta" / "dropped.parquet").to_pylist()
-    assert {(row["status"], row["frame_time"]) for row in rows} == {
-        ("blank_frame", 15.0),
-        ("no_speech", 25.0),
-        ("too_short", 35.0),
+    assert {(row["status"], row["frame_time"], row["score"]) for row in rows} == {
+        ("blank_frame", 15.0, 0.0),
+        ("no_speech", 25.0, 0.0),
+        ("too_short", 35.0, 2.0),
     }
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from shards.manifest import Manifest
 from shards.reader import read_set
-from shards.sample import JSON_FIELDS, json_values
+from shards.sample import JSON_FIELDS, UNKNOWN, json_values
 from shards.split import SPLITS
 from shards.writer import SetFacts, write_set
 from tests.shards.pictures import files, sample, small_set
@@ -22,7 +22,7 @@ FACTS = SetFacts(
     dropped=(
         json_values(sample(30)) | {"status": "too_short"},
         json_values(sample(31)) | {"status": "blank_frame"},
-        json_values(sample(32)) | {"status": "too_short"},
+        json_values(sample(32)) | {"status": "too_short", "score": 2.0},
     ),
     settings={"filters": {"min_tokens": 8}},
 )
@@ -53,15 +53,17 @@ def test_parquet_rows_are_the_samples_records(folder: Path) -> None:
 
 
 def test_dropped_rows_carry_their_reasons_and_are_counted(folder: Path) -> None:
-    assert rows(folder / "_meta" / "dropped.parquet") == [*FACTS.dropped]
+    assert rows(folder / "_meta" / "dropped.parquet") == [{"score": UNKNOWN} | dict(row) for row in FACTS.dropped]
     assert Manifest.load(folder).dropped == {"blank_frame": 1, "too_short": 2}
 
 
-def test_all_tables_have_one_schema_even_without_rows(tmp_path: Path, folder: Path) -> None:
+def test_all_tables_have_one_schema_even_without_rows_and_dropped_rows_a_score(tmp_path: Path, folder: Path) -> None:
     write_set(tmp_path / "set", {"train": [sample(0)]})
     empty = pq.read_schema(tmp_path / "set" / "_meta" / "dropped.parquet")
-    assert empty.names == [*JSON_FIELDS]
-    assert all(pq.read_schema(path).equals(empty) for path in (folder / "_meta").glob("*.parquet"))
+    assert empty.names == [*JSON_FIELDS, "score"]
+    kept = empty.remove(empty.get_field_index("score"))
+    assert pq.read_schema(folder / "_meta" / "dropped.parquet").equals(empty)
+    assert all(pq.read_schema(path).equals(kept) for path in (folder / "_meta").glob("0*.parquet"))
 
 
 def test_stats_and_sizes_count_the_samples(folder: Path) -> None:
