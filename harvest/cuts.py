@@ -10,6 +10,7 @@ benchmark/README.md: threshold 3.5, window 3, 0.6 s); it misses gradual changes,
 """
 
 from bisect import insort
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,8 +34,10 @@ MOST_REACH_S = 1.0  # seconds around a cut in which pictures may be unclear
 
 
 class CutConfig(Config):
-    """How cuts are found."""
+    """How cuts are found. The detector transnetv2 heeds only its own threshold, `min_scene_s` and `width`."""
 
+    detector: Literal["adaptive", "transnetv2"] = "adaptive"
+    transnetv2_threshold: float = Field(default=0.5, gt=0, lt=1)  # likelihood above which a frame is at a cut
     threshold: float = Field(default=3.5, gt=0)  # how far a frame's change stands out of its neighbours'
     window: int = Field(default=3, ge=1)  # frames on each side that count as neighbours
     min_change: float = Field(
@@ -51,8 +54,7 @@ class CutConfig(Config):
 class CutDetector:
     """Finds the cuts of one video, in the order of time."""
 
-    name = "adaptive+page+fade+dissolve"
-    settled_after_s = DELAY_S + MOST_REACH_S  # seconds after a frame when it is known whether a cut is near
+    name: ClassVar[str] = "adaptive+page+fade+dissolve"
 
     def __init__(self, config: CutConfig) -> None:
         self._config = config
@@ -69,10 +71,16 @@ class CutDetector:
         self._looked_at = 0.0  # the time up to which frames were looked at for turned pages
         self._found: list[tuple[float, float]] = []  # time and reach of what is not yet told
         self._last_cut = 0.0
+        self._now = 0.0
+
+    @property
+    def settled_until(self) -> float:
+        """The time up to which it is known of all frames whether a cut is near."""
+        return self._now - DELAY_S - MOST_REACH_S
 
     def feed(self, frame: Frame, bgr: Picture) -> list[Cut]:
         """The cuts that are settled with this frame. `bgr` is its picture, scaled down."""
-        now = frame.time
+        now = self._now = frame.time
         glimpse = self._glimpses.add(now, bgr)
         self._candidates += self._hard_cuts(frame, bgr)
         self._note(self._fades.feed(glimpse))

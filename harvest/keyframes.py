@@ -1,27 +1,27 @@
-"""Which frame stands for a scene: the sharpest still one, away from the cuts.
+"""Which frame stands for a scene: the sharpest still one that is well exposed, away from the cuts and from flashes.
 
 Frames come one by one and only a few are held: those so new that a cut may still be found before them, and the
 best of the current stretch. A scene that is talked over for long gets a frame a stretch.
 """
 
-import base64
 import dataclasses
-import io
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image
 from pydantic import Field
 
 from configs import Config
+from harvest.bars import WHOLE, BarFinder, Lit, lit
 from harvest.glimpses import Cut
 from harvest.media.frames import Frame, Picture
 from harvest.records import KeyFrame, Scene
+from harvest.stills import difference_hash, exposure, jpeg, sharpness, take, thumbnail
 
-THUMBNAIL = (16, 9)  # pixels
+BESIDE_S = 0.5  # seconds before and after a frame whose light it is compared with
+FLASH = 10.0  # mean level (0..255) by which a frame is brighter, or darker, than those on both sides of it
 
 
 class KeyFrameConfig(Config):
@@ -30,6 +30,7 @@ class KeyFrameConfig(Config):
     margin_s: float = Field(default=0.2, ge=0)  # distance from the cuts, where pictures blend
     stretch_s: float = Field(default=8.0, gt=0)  # about two sentences; a longer scene gets several frames
     candidates_per_s: float = Field(default=8.0, gt=0)  # how many frames a second are looked at
+    crop_bars: bool = True  # whether black bars are cut off
     short_side: int = Field(default=384, ge=16)  # pixels, of the stored picture at most
     jpeg_quality: int = Field(default=90, ge=1, le=100)
 
@@ -40,23 +41,26 @@ class Candidate:
 
     frame: Frame
     sharpness: float
-    brightness: float
-    contrast: float
-    motion: float  # mean absolute difference to the frame before, 0..255
+    exposure: float  # 0..1
+    motion: float  # mean absolute difference to the frame before or after, whichever is more, 0..255
+    level: float  # mean of all channels, 0..255
+    lit: Lit
 
     @property
     def score(self) -> float:
-        """Sharpness, discounted where the picture moves: motion blur hides in the details that Laplacians see."""
-        return self.sharpness / (1 + self.motion / 8)
+        """Sharpness, discounted where the picture moves, for motion blur hides in the details that Laplacians see, and
+        where it is too dark or too bright."""
+        return self.sharpness * self.exposure / (1 + self.motion / 8)
 
 
 @dataclass(frozen=True, slots=True)
 class _Best:
     candidate: Candidate
     clear_of_cuts: bool
+    clear_of_flashes: bool
 
-    def rank(self) -> tuple[bool, float]:
-        return self.clear_of_cuts, self.candidate.score
+    def rank(self) -> tuple[bool, bool, float]:
+        return self.clear_of_cuts, self.clear_of_flashes, self.candidate.score
 
 
 Store = Callable[[bytes, float], str]
@@ -66,12 +70,10 @@ Store = Callable[[bytes, float], str]
 class KeyFrameChooser:
     """Chooses the key frames of one video, scene by scene."""
 
-    def __init__(self, config: KeyFrameConfig, *, settled_after_s: float, store: Store) -> None:
-        """`settled_after_s`: seconds after a frame when it is known whether a cut is near; `store` is called once a key
-        frame."""
+    def __init__(self, config: KeyFrameConfig, *, store: Store) -> None:
+        """`store` is called once a key frame."""
         self._config = config
         self._store = store
-        self._settled_after_s = settled_after_s
         self._scene_start = Cut(time=0.0, reach=-config.margin_s)  # nothing blends at the very beginning
         self._waiting: deque[Candidate] = deque()
         self._stretch = 0
@@ -79,14 +81,23 @@ class KeyFrameChooser:
         self._chosen: list[KeyFrame] = []
         self._next_candidate = 0.0
         self._previous: Picture | None = None
+        self._levels: deque[tuple[float, float]] = deque()  # time and mean level of the last frames
+        self._bars = BarFinder()
 
-    def add(self, frame: Frame, small: Picture) -> None:
-        """Take the next frame; `small` is its picture scaled down, for telling motion."""
+    def add(self, frame: Frame, small: Picture, *, settled_until: float) -> None:
+        """Take the next frame; `small` is its picture scaled down, for telling motion. `settled_until` is the time up
+        to which it is known whether a cut is near."""
+        motion = 0.0 if self._previous is None else float(cv2.absdiff(small, self._previous).mean())
+        if self._waiting and self._levels and self._waiting[-1].frame.time == self._levels[-1][0]:
+            last = self._waiting[-1]
+            self._waiting[-1] = dataclasses.replace(last, motion=max(last.motion, motion))
+        self._levels.append((frame.time, float(small.mean())))
         if frame.time >= self._next_candidate:
-            self._waiting.append(self._measure(frame, small))
+            self._waiting.append(self._measure(frame, motion, self._levels[-1][1]))
             self._next_candidate = frame.time + 1 / self._config.candidates_per_s
         self._previous = small
-        while self._waiting and frame.time - self._waiting[0].frame.time >= self._settled_after_s:
+        settled_until = min(settled_until - self._config.margin_s, frame.time - BESIDE_S)
+        while self._waiting and self._waiting[0].frame.time <= settled_until:
             self._consider(self._waiting.popleft(), end=None)
 
     def close_scene(self, end: Cut) -> Scene:
@@ -96,17 +107,18 @@ class KeyFrameChooser:
         self._close_stretch(end.time, last=True)
         scene = Scene(start=round(self._scene_start.time, 3), end=round(end.time, 3), frames=tuple(self._chosen))
         self._scene_start, self._chosen, self._stretch, self._best = end, [], 0, None
+        self._bars.end_scene()
         return scene
 
-    def _measure(self, frame: Frame, small: Picture) -> Candidate:
+    def _measure(self, frame: Frame, motion: float, level: float) -> Candidate:
         luma = frame.as_luma(short_side=self._config.short_side)
-        motion = 0.0 if self._previous is None else float(cv2.absdiff(small, self._previous).mean())
         return Candidate(
             frame=frame,
-            sharpness=float(cv2.Laplacian(luma, cv2.CV_16S).var()),
-            brightness=float(luma.mean()),
-            contrast=float(luma.std()),
+            sharpness=sharpness(luma),
+            exposure=exposure(luma),
             motion=motion,
+            level=level,
+            lit=lit(luma),
         )
 
     def _consider(self, candidate: Candidate, *, end: Cut | None) -> None:
@@ -115,11 +127,26 @@ class KeyFrameChooser:
         if stretch > self._stretch:
             self._close_stretch(start.time + stretch * self._config.stretch_s, last=False)
             self._stretch = stretch
+        self._bars.add(candidate.lit)
         after_start = time - start.time >= start.reach + margin
         before_end = end is None or end.time - time >= end.reach + margin
-        contender = _Best(candidate, clear_of_cuts=after_start and before_end)
+        contender = _Best(
+            candidate, clear_of_cuts=after_start and before_end, clear_of_flashes=not self._is_flash(candidate)
+        )
         if self._best is None or contender.rank() > self._best.rank():
             self._best = contender
+
+    def _is_flash(self, candidate: Candidate) -> bool:
+        """Whether the light is other than both before and after."""
+        time = candidate.frame.time
+        while self._levels[0][0] < time - BESIDE_S:
+            self._levels.popleft()
+        before = [level for moment, level in self._levels if moment < time]
+        after = [level for moment, level in self._levels if time < moment <= time + BESIDE_S]
+        if not before or not after:
+            return False
+        usual = float(np.median(before)), float(np.median(after))
+        return candidate.level > max(usual) + FLASH or candidate.level < min(usual) - FLASH
 
     def _close_stretch(self, end: float, *, last: bool) -> None:
         start = self._chosen[-1].end if self._chosen else self._scene_start.time
@@ -131,39 +158,21 @@ class KeyFrameChooser:
         self._best = None
 
     def _keep(self, candidate: Candidate, *, start: float, end: float) -> KeyFrame:
-        rgb = candidate.frame.as_rgb(short_side=self._config.short_side)
-        luma = candidate.frame.as_luma(short_side=self._config.short_side)
+        crop = self._bars.crop() if self._config.crop_bars else WHOLE
+        still = take(candidate.frame, crop, short_side=self._config.short_side)
         return KeyFrame(
-            file=self._store(_jpeg(rgb, quality=self._config.jpeg_quality), candidate.frame.time),
+            file=self._store(jpeg(still.rgb, quality=self._config.jpeg_quality), candidate.frame.time),
             time=round(candidate.frame.time, 3),
             start=round(start, 3),
             end=round(end, 3),
-            width=rgb.shape[1],
-            height=rgb.shape[0],
-            sharpness=round(candidate.sharpness, 2),
-            brightness=round(candidate.brightness, 2),
-            contrast=round(candidate.contrast, 2),
+            width=still.rgb.shape[1],
+            height=still.rgb.shape[0],
+            crop=tuple(round(share, 4) for share in crop),
+            sharpness=round(sharpness(still.luma), 2),
+            brightness=round(float(still.luma.mean()), 2),
+            contrast=round(float(still.luma.std()), 2),
+            exposure=round(exposure(still.luma), 4),
             motion=round(candidate.motion, 2),
-            dhash=difference_hash(luma),
-            thumbnail=thumbnail(rgb),
+            dhash=difference_hash(still.luma),
+            thumbnail=thumbnail(still.rgb),
         )
-
-
-def difference_hash(luma: Picture) -> str:
-    """64 bits in hex: whether each of 8 x 8 cells is darker than the one to its right.
-
-    Pictures that look alike differ in few bits. Source: N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
-    """
-    small = cv2.resize(luma, (9, 8), interpolation=cv2.INTER_AREA)
-    return np.packbits(small[:, :-1] < small[:, 1:]).tobytes().hex()
-
-
-def thumbnail(rgb: Picture) -> str:
-    """The picture in 16 x 9 pixels, whatever its shape, row by row, in base 64."""
-    return base64.b64encode(cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA).tobytes()).decode()
-
-
-def _jpeg(rgb: Picture, *, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, format="JPEG", quality=quality)
-    return buffer.getvalue()

@@ -1,6 +1,6 @@
 """One decode pass: cuts, scenes and, for each, its key frames as JPEG files.
 
-media -> decode -> CutDetector ----cut times----.
+media -> decode -> Detector -------cut times----.
               \\--> KeyFrameChooser <------------'--> Scene, frames/000012345.jpg
 """
 
@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from configs import Config
-from harvest.cuts import CutConfig, CutDetector
+from harvest.cuts import CutConfig
+from harvest.detectors import DETECTORS
 from harvest.folder import VideoFolder
 from harvest.glimpses import Cut
 from harvest.keyframes import KeyFrameChooser, KeyFrameConfig
@@ -39,7 +40,7 @@ class FindScenes:
     record: ClassVar[type[Record]] = Scenes
     after: ClassVar[tuple[str, ...]] = ("download",)
     needs: ClassVar[Resource] = "cpu"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(self, config: ScenesConfig) -> None:
         self._config = config
@@ -52,13 +53,14 @@ class FindScenes:
         return fingerprint(self.version, self._config, upstream, ignore=frozenset({"timeout_s"}))
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Load what the detector needs. Raises RequestError where it is not installed."""
+        DETECTORS[self._config.cuts.detector](self._config.cuts)
 
     def run(self, folder: VideoFolder) -> Scenes:
         media = media_path(folder, folder.load(Video))
         with folder.replacing_subfolder(FRAMES_FOLDER, Scenes) as frames_folder:
             scenes = self._find(media, frames_folder)
-        return Scenes(detector=CutDetector.name, scenes=tuple(scenes))
+        return Scenes(detector=DETECTORS[self._config.cuts.detector].name, scenes=tuple(scenes))
 
     def _find(self, media: Path, frames_folder: Path) -> list[Scene]:
         def store(jpeg: bytes, time: float) -> str:
@@ -66,8 +68,8 @@ class FindScenes:
             (frames_folder / name).write_bytes(jpeg)
             return f"{FRAMES_FOLDER}/{name}"
 
-        detector = CutDetector(self._config.cuts)
-        chooser = KeyFrameChooser(self._config.key_frames, settled_after_s=detector.settled_after_s, store=store)
+        detector = DETECTORS[self._config.cuts.detector](self._config.cuts)
+        chooser = KeyFrameChooser(self._config.key_frames, store=store)
         scenes = []
         end = 0.0
         size: tuple[int, int] | None = None
@@ -76,7 +78,7 @@ class FindScenes:
             size = size or (small.shape[1], small.shape[0])
             if (small.shape[1], small.shape[0]) != size:  # a stream may change its resolution half-way
                 small = np.asarray(cv2.resize(small, size), dtype=np.uint8)
-            chooser.add(frame, small)
             scenes += [chooser.close_scene(cut) for cut in detector.feed(frame, small)]
+            chooser.add(frame, small, settled_until=detector.settled_until)
             end = frame.time + float(1 / frame.rate)
         return scenes + [chooser.close_scene(cut) for cut in (*detector.finish(), Cut(time=end))]

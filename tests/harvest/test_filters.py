@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harvest.filters import FILTERS, Candidate, Drop, FilterConfig
-from harvest.keyframes import difference_hash, thumbnail
 from harvest.pairing import Pair
 from harvest.records import KeyFrame, Video, Word
+from harvest.stills import difference_hash, thumbnail
 from tests.makers import Fact, Picture, Thing, blank, draw_fact
 
 VIDEO = Video(

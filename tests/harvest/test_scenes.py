@@ -9,10 +9,11 @@ from PIL import Image
 
 from harvest.errors import Reason, StageError
 from harvest.folder import VideoFolder
-from harvest.keyframes import KeyFrameConfig, difference_hash
+from harvest.keyframes import KeyFrameConfig
 from harvest.records import Scenes, Video, VideoRef
 from harvest.stages.download import Download, DownloadConfig
 from harvest.stages.scenes import FindScenes, ScenesConfig
+from harvest.stills import difference_hash
 from tests.makers import (
     Fact,
     Picture,
@@ -157,6 +158,34 @@ def test_no_key_frame_lies_right_before_a_cut_however_sharp_it_is(tmp_path: Path
     assert second.start == pytest.approx(2.0, abs=0.01)
     assert first.frames[0].time == pytest.approx(1.8, abs=0.13)
     assert first.frames[0].time <= 1.8 + 1e-6
+
+
+def test_no_key_frame_shows_a_flash_however_sharp_it_is(tmp_path: Path) -> None:
+    """Weak and long, as a frame that is half lit, or lightning: what it shows does not move."""
+    dim = 90 + picture(0) // 8
+    lit = 130 + picture(0) // 4
+    scenes = [Scene(picture=each, seconds=seconds) for each, seconds in ((dim, 1.0), (lit, 0.24), (dim, 1.0))]
+    write_video(tmp_path / "a.mp4", scenes, VideoStyle(audio="silent", fps=25))
+    found, _ = scenes_of(tmp_path / "a.mp4")
+    assert len(found.scenes) == 1
+    time = found.scenes[0].frames[0].time
+    assert not 1.0 <= time < 1.24
+
+
+def test_a_well_exposed_frame_is_chosen(tmp_path: Path) -> None:
+    """The camera opens its iris too far, and then again: all is as sharp, but too bright."""
+    details = np.random.default_rng(0).integers(-20, 20, (60, 80, 1)).repeat(4, 0).repeat(4, 1).repeat(3, 2)
+    good, bright = (np.asarray(level + details, np.uint8) for level in (120, 225))
+    scenes = [
+        Scene(picture=bright, seconds=2.0),
+        Scene(picture=good, seconds=1.5, entrance="dissolve"),
+        Scene(picture=bright, seconds=2.0, entrance="dissolve"),
+    ]
+    write_video(tmp_path / "a.mp4", scenes, VideoStyle(audio="silent", fps=25, transition=1.0))
+    found, _ = scenes_of(tmp_path / "a.mp4", ScenesConfig.model_validate({"cuts": {"dissolves": False}}))
+    (frame,) = found.scenes[0].frames
+    assert 2.3 <= frame.time <= 3.2
+    assert frame.exposure > 0.9
 
 
 def test_a_scene_that_ends_in_long_darkness_has_no_frames_beyond_its_end(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from harvest.filters import FilterConfig
 from harvest.folder import VideoFolder
-from harvest.keyframes import difference_hash, thumbnail
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Video, Word
 from harvest.stages.base import fingerprint
+from harvest.stills import difference_hash, thumbnail
 from shards.manifest import Manifest
 from shards.reader import read_set
 from shards.sample import Sample
