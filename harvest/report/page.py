@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from harvest.report.cards import Card, dropped_cards, kept_cards, readable
 from harvest.report.comparison import Comparison, compare
-from harvest.report.plots import Plot, distributions
+from harvest.report.plots import Plot, distributions, reasons
 from harvest.report.tables import SetTables, counts
 
 TEMPLATES = Path(__file__).with_name("template")
@@ -57,6 +57,7 @@ class Content:
     summaries: tuple[Summary, ...]  # of the set, and of the one it is compared with
     cards: list[Card]
     plots: list[Plot]
+    reasons: Plot | None
     drops: dict[str, list[Card]]
     pictures_of_drops: bool
     excluded: list[str]
@@ -81,6 +82,7 @@ def render(tables: SetTables, config: ReportConfig, *, work: Path | None, other:
         summaries=tuple(_summary(one, label) for one, label in zip(sets, labels, strict=True)),
         cards=kept_cards(tables, config.pairs),
         plots=distributions([one.kept for one in sets]),
+        reasons=reasons([one.dropped for one in sets]),
         drops=_drops(tables, config.examples, work),
         pictures_of_drops=work is not None,
         excluded=tables.excluded(),
@@ -110,8 +112,8 @@ def _hash(text: str) -> str:
 
 def _drops(tables: SetTables, most: int, work: Path | None) -> dict[str, list[Card]]:
     statuses = np.asarray(tables.dropped["status"].to_pylist(), np.str_)
-    reasons = sorted(counts(tables.dropped, "status").items(), key=lambda item: (-item[1], item[0]))
-    return {reason: dropped_cards(tables.dropped.filter(statuses == reason), most, work) for reason, _ in reasons}
+    by_number = sorted(counts(tables.dropped, "status").items(), key=lambda item: (-item[1], item[0]))
+    return {reason: dropped_cards(tables.dropped.filter(statuses == reason), most, work) for reason, _ in by_number}
 
 
 def _summary(tables: SetTables, label: str) -> Summary:

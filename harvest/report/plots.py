@@ -60,6 +60,11 @@ def distributions(tables: Sequence[pa.Table]) -> list[Plot]:
     return [plot for plot in (*plots, *named) if plot is not None]
 
 
+def reasons(dropped: Sequence[pa.Table]) -> Plot | None:
+    """Why candidates were dropped, of one set or several; None where none was."""
+    return _bars("reason", [counts(table, "status") for table in dropped])
+
+
 def _measured() -> Iterator[tuple[str, Callable[[pa.Table], Floats]]]:
     """What is plotted: a title, and how the values are got from a table."""
     yield "caption length, words", caption_words
@@ -124,4 +129,4 @@ def _note(values: Floats) -> str:
     if not len(values):
         return "not measured"
     low, median, high = np.quantile(values, (0.05, 0.5, 0.95))
-    return f"median {median:.4g}, 90 % in {low:.4g} to {high:.4g}"
+    return f"median {median:.3g}, 90 % in {low:.3g} to {high:.3g}"

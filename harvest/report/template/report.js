@@ -6,8 +6,13 @@ const excluded = lines(document.body.dataset.excluded);
 const cards = [...document.querySelectorAll(".card")];
 const filter = document.getElementById("filter");
 const exporter = document.getElementById("export");
-const words = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
+const words = new Map(cards.map((card) => [card, readable(card).toLowerCase()]));
 const rejected = new Set(stored());
+
+// What a filter looks at: what was said, and where; not the numbers.
+function readable(card) {
+  return [...card.querySelectorAll(".said, .source")].map((part) => part.textContent).join(" ");
+}
 
 function lines(text) {
   return text.split("\n").filter((line) => line !== "");
