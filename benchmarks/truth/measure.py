@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from benchmarks.truth.film import Film
+from benchmarks.truth.film import Film, Line
 from tests.makers import CutCount, count_cuts
 
 FRAME_EXACT = 1.5  # frames' lengths within which a cut is frame-exact
@@ -125,22 +125,45 @@ def judge(film: Film, made: Made) -> list[Judged]:
 
 def _judged(film: Film, pair: MadePair) -> Judged:
     said = [_plain(word) for word in pair.caption.split()]
-    near = [
-        line
-        for line in film.lines
-        if line.start < pair.end + WINDOW_S and line.start + line.utterance.seconds > pair.start - WINDOW_S
-    ]
-    words = [(_plain(word.text), line.about) for line in near for word in line.utterance.words]
-    about = Counter(
-        words[true][1]
-        for true, heard in align([text for text, _ in words], said)
-        if true is not None and heard is not None and words[true][0] == said[heard]
-    )
+    about = _told_of(said, _lines_near(film, pair))
     matched = sum(about.values())
     shown = film.shown(pair.time)
     hallucinated = 2 * matched < len(said)
     right = not hallucinated and shown[0] >= 0 and 2 * about[shown[0]] > matched
     return Judged(film=film.name, pair=pair, shown=shown, right=right, hallucinated=hallucinated)
+
+
+def _lines_near(film: Film, pair: MadePair) -> list[Line]:
+    """What was said about that time, what was said just then first."""
+
+    def shared_s(line: Line) -> float:
+        return min(line.start + line.utterance.seconds, pair.end) - max(line.start, pair.start)
+
+    return sorted((line for line in film.lines if shared_s(line) > -WINDOW_S), key=shared_s, reverse=True)
+
+
+def _told_of(said: Sequence[str], lines: Sequence[Line]) -> Counter[int]:
+    """How many words of a caption are about which view: those of the line that holds most of them, then of the rest.
+
+    Lines are alike in parts, so a word is one's that has more beside it.
+    """
+    about: Counter[int] = Counter()
+    left, others = [*said], [*lines]
+    while left and others:
+        held = [_shared(line, left) for line in others]
+        place = max(range(len(others)), key=lambda number: len(held[number]))
+        if not held[place]:
+            break
+        about[others.pop(place).about] += len(held[place])
+        left = [word for number, word in enumerate(left) if number not in held[place]]
+    return about
+
+
+def _shared(line: Line, said: Sequence[str]) -> set[int]:
+    """The places of the words that the line has, too, in its order."""
+    words = [_plain(word.text) for word in line.utterance.words]
+    aligned = align(words, said)
+    return {two for one, two in aligned if one is not None and two is not None and words[one] == said[two]}
 
 
 def align(true: Sequence[str], heard: Sequence[str]) -> list[tuple[int | None, int | None]]:
