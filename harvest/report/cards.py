@@ -1,6 +1,5 @@
 """What is shown of a pair: its texts, its picture, and a line of time with its scene, speech and frame."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from harvest.report.tables import Row, SetTables, row_at
 
 LINE = 1000  # units that a line of time is long
 MOST_SIGNS = 2000  # of a text; a stranger's may have a million
-# They turn round what follows them, also outside of the text that holds them.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-STRANGE = "\ufffd"
+# They steer what follows them, also outside of the text that holds them: overrides and embeddings of direction are
+# shown as strange, control signs and ends of lines are blanks.
+STEERING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"), "\ufffd")
+STEERING |= dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,7 @@ def card(row: Row, picture: str | None) -> Card:
 
 def readable(text: str, most: int = MOST_SIGNS) -> str:
     """A stranger's text without signs that steer the reader's screen, cut where it is too long."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(_readable(sign) for sign in cut)
-
-
-def _readable(sign: str) -> str:
-    if sign in TURNING:
-        return STRANGE
-    return " " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign
+    return (text if len(text) <= most else text[: most - 1] + "…").translate(STEERING)
 
 
 def _timeline(row: Row) -> Timeline | None:
