@@ -24,6 +24,9 @@ PREPARED_TEMPLATE = Path(__file__).with_name("card_template_prepared.md")
 
 MEMBERS: dict[Kind, tuple[str, ...]] = {"pairs": ("jpg", "txt"), "images": ("jpg", "json"), "texts": ("txt", "json")}
 """What to load of a set of each kind."""
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+"""As the Hugging Face Hub files sets by size, below so many samples."""
+LARGEST = "n>1M"
 TASKS: dict[Kind, list[str]] = {
     "pairs": ["image-to-text", "text-to-image", "zero-shot-image-classification"],
     "images": ["image-feature-extraction"],
@@ -54,6 +57,12 @@ def _facts(manifest: Manifest, rows: Sequence[Mapping[str, Any]]) -> dict[str, A
         "members": ", ".join(f'"{member}"' for member in MEMBERS[manifest.kind]),
         "videos": sum(manifest.videos.values()),
         "splits": _splits_table(manifest),
+        "sources": _counts(_of_videos(rows, "extractor")),
+        "uploaded": _span(row["upload_date"] for row in rows),
+        "retrieved": _span(row["retrieved_at"] for row in rows),
+        "speech_hours": f"{sum(row['speech_end'] - row['speech_start'] for row in rows) / 3600:.2f}",
+        "figures": _figures(rows),
+        "caption_sources": _counts(row["caption_source"] for row in rows),
         "languages": _counts(row["language"] for row in rows),
         "licenses": _counts(row["license"] for row in rows),
         "channels": _counts(row["channel"] for row in rows),
@@ -77,6 +86,8 @@ def _front_matter(manifest: Manifest, rows: Sequence[Mapping[str, Any]], title: 
     return {
         "pretty_name": title,
         "language": sorted({row["language"] for row in rows} - {""}),
+        "license": "other" if any(row["license"] for row in rows) else "unknown",
+        "size_categories": [next((name for most, name in SIZES if manifest.samples() < most), LARGEST)],
         "task_categories": TASKS[manifest.kind],
         "configs": [
             {
@@ -103,6 +114,32 @@ def _splits_table(manifest: Manifest) -> str:
         f"| {split} | {manifest.videos.get(split, 0)} | {manifest.samples(split)} | {len(manifest.of_split(split))} |"
         for split in SPLITS
     )
+
+
+def _of_videos(rows: Sequence[Mapping[str, Any]], field: str) -> Iterable[str]:
+    """A field's value of each video, once."""
+    return {row["video_id"]: row[field] for row in rows}.values()
+
+
+def _span(dates: Iterable[str]) -> str:
+    known = sorted({_plain(date) for date in dates} - {""})
+    return f"{known[0]} to {known[-1]}" if known else "unknown"
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line of a table for what can be measured in every pair."""
+    measured = {
+        "words of a caption, parted by blanks": [float(len(row["caption"].split())) for row in rows],
+        "seconds of its speech": [row["speech_end"] - row["speech_start"] for row in rows],
+        "seconds of its scene": [row["scene_end"] - row["scene_start"] for row in rows],
+        "pixels of the picture's width": [float(row["width"]) for row in rows],
+    }
+    return "\n".join(f"| {name} | {_quantiles(values)} |" for name, values in measured.items())
+
+
+def _quantiles(values: Sequence[float]) -> str:
+    ordered = sorted(values) or [0.0]
+    return " | ".join(f"{ordered[round(share * (len(ordered) - 1))]:.4g}" for share in (0.05, 0.5, 0.95))
 
 
 def _brace_pattern(manifest: Manifest, split: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_the_card_lists_splits_features_and_what_was_dropped(folder: Path) -> No
     assert [one["num_examples"] for one in front["dataset_info"]["splits"]] == [14, 4, 2]
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert all(part in text for part in (FACTS.title, "1.2.3", "`too_short`: 2", "min_tokens: 8", "{00000..00003}"))
+
+
+def test_the_card_tells_sources_dates_and_figures(tmp_path: Path) -> None:
+    online = [sample(n, extractor="youtube", upload_date=f"2025-01-0{n + 1}", license="CC-BY") for n in range(3)]
+    write_set(tmp_path / "set", {"train": [*online, sample(9, extractor="file", caption="four words of it")]})
+    text = (tmp_path / "set" / "README.md").read_text(encoding="utf-8")
+    assert "Uploaded: 2025-01-01 to 2025-01-03. Downloaded: unknown." in text
+    assert "- `file`: 1" in text
+    assert re.search(r"\| words of a caption, parted by blanks \| \d+ \| \d+ \| \d+ \|", text)
+    front = front_matter(tmp_path / "set")
+    assert (front["license"], front["size_categories"]) == ("other", ["n<1K"])
 
 
 def test_a_card_for_one_split_names_no_other(tmp_path: Path) -> None:
