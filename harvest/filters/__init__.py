@@ -6,11 +6,23 @@ counted by reason and kept as rows beside the set.
 
 from harvest.filters.base import Candidate, Drop, Filter, FilterConfig
 from harvest.filters.blank_frame import BlankFrame
+from harvest.filters.blurred import Blurred
+from harvest.filters.caption_length import CaptionLength
+from harvest.filters.exposure import Exposure
+from harvest.filters.impossible_rate import ImpossibleRate
+from harvest.filters.language import Language
+from harvest.filters.looping import Looping
 from harvest.filters.near_duplicate import NearDuplicate
 from harvest.filters.no_speech import NoSpeech
-from harvest.filters.too_short import TooShort
+from harvest.filters.profanity import Profanity
+from harvest.filters.source import Source
+from harvest.filters.stock_phrase import StockPhrase
+from harvest.filters.word_density import WordDensity
 
-FILTERS: dict[str, type[Filter]] = {kind.name: kind for kind in (NoSpeech, TooShort, BlankFrame, NearDuplicate)}
+_SPEECH = (NoSpeech, Language, Looping, ImpossibleRate, StockPhrase, CaptionLength, WordDensity, Profanity)
+_PICTURE = (BlankFrame, Exposure, Blurred, NearDuplicate)
+
+FILTERS: dict[str, type[Filter]] = {kind.name: kind for kind in (Source, *_SPEECH, *_PICTURE)}
 """In the order in which they are asked."""
 
 __all__ = ["FILTERS", "Candidate", "Drop", "Filter", "FilterConfig"]

@@ -18,11 +18,17 @@ VIDEO = Video(
 
 
 def candidate(
-    text: str = "a red circle", *, contrast: float = 50.0, silence: float = 0.1, sure: float = -0.2
+    text: str = "a red circle",
+    *,
+    pause: float = 0.0,
+    silence: float = 0.1,
+    sure: float = -0.2,
+    **measured: float,
 ) -> Candidate:
-    frame = frame_of(fact_picture(0), contrast=contrast)
+    """Words of a second each, seconds of `pause` between them, over a picture with the properties `measured`."""
+    frame = dataclasses.replace(frame_of(fact_picture(0)), **measured)  # type: ignore[arg-type]
     words = tuple(
-        Word(text=f" {word}", start=float(place), end=place + 1.0, probability=1.0)
+        Word(text=f" {word}", start=place * (1 + pause), end=place * (1 + pause) + 1, probability=1.0)
         for place, word in enumerate(text.split())
     )
     pair = Pair(
@@ -32,12 +38,12 @@ def candidate(
     return Candidate(pair=pair, video=VIDEO, language="en")
 
 
-def frame_of(shown: Picture, *, motion: float = 0.0, contrast: float = 50.0) -> KeyFrame:
+def frame_of(shown: Picture, *, motion: float = 0.0) -> KeyFrame:
     """A key frame that shows the picture."""
     luma = shown.mean(axis=2).astype(np.uint8)
     return KeyFrame(
         file="", dhash=difference_hash(luma), thumbnail=thumbnail(shown), time=1.0, start=0.0, end=2.0, width=4,
-        height=4, sharpness=1.0, brightness=9.0, contrast=contrast, motion=motion,
+        height=4, sharpness=300.0, brightness=90.0, contrast=50.0, motion=motion,
     )  # fmt: skip
 
 
@@ -88,8 +94,15 @@ def test_a_picture_of_the_same_shapes_in_other_colours_is_another() -> None:
         ("no_speech", candidate(silence=0.9, sure=-1.5), Drop("doubtful_speech", 0.9)),
         ("no_speech", candidate(silence=0.9, sure=-0.3), None),
         ("no_speech", candidate(silence=0.1, sure=-1.5), None),
-        ("too_short", candidate("red circle"), Drop("too_short", 2)),
-        ("too_short", candidate("a red circle"), None),
+        ("caption_length", candidate("red circle"), Drop("too_short", 2)),
+        ("caption_length", candidate("a red circle"), None),
+        ("word_density", candidate("a red circle", pause=5.0), Drop("few_words_a_second", 0.231)),
+        ("word_density", candidate("a red circle", pause=0.5), None),
+        ("word_density", candidate(""), None),
+        ("exposure", candidate(brightness=2.0), Drop("too_dark", 2.0)),
+        ("exposure", candidate(brightness=250.0), None),
+        ("blurred", candidate(sharpness=10.0), Drop("blurred", 0.004)),
+        ("blurred", candidate(sharpness=10.0, contrast=9.0), None),
         ("blank_frame", candidate(contrast=1.0), Drop("blank_frame", 1.0)),
         ("blank_frame", candidate(contrast=8.0), None),
     ],
@@ -102,3 +115,60 @@ def test_every_filter_keeps_a_good_pair_and_is_named_as_listed() -> None:
     for name, kind in FILTERS.items():
         assert kind.name == name
         assert kind(FilterConfig()).judge(candidate()) is None
+
+
+def dropped(name: str, judged: Candidate, **settings: object) -> Drop | None:
+    """What the named filter says, set as told."""
+    return FILTERS[name](FilterConfig.model_validate(settings)).judge(judged)
+
+
+def test_captions_may_be_bounded_in_words_and_in_characters() -> None:
+    red_circle = candidate("a red circle")
+    assert dropped("caption_length", red_circle, max_words=2) == Drop("too_long", 3)
+    assert dropped("caption_length", red_circle, max_characters=11) == Drop("too_long", 12)
+    assert dropped("caption_length", red_circle, min_characters=13) == Drop("too_short", 12)
+    assert dropped("caption_length", red_circle, max_words=3, max_characters=12, min_characters=12) is None
+
+
+@pytest.mark.parametrize(
+    ("caption", "language", "score"),
+    [
+        ("What the FUCK, man.", "en", 0.25),
+        ("So eine Scheiße.", "de", 0.3333),
+        ("Oh sh*t that's f***ing hot.", "en", 0.2),
+        ("Un shit de trabajo.", "es", 0.25),
+        ("Slut på filmen.", "sv", None),
+        ("Le train est en retard.", "fr", None),
+        ("The Scunthorpe cockerel assesses grass.", "en", None),
+    ],
+)
+def test_captions_that_swear_are_dropped_if_it_is_wished(caption: str, language: str, score: float | None) -> None:
+    judged = dataclasses.replace(candidate(caption), language=language)
+    assert dropped("profanity", judged) is None
+    expected = None if score is None else Drop("profanity", score)
+    assert dropped("profanity", judged, profanity="drop") == expected
+
+
+def test_further_coarse_words_can_be_named() -> None:
+    assert dropped("profanity", candidate("a Red circle"), profanity="drop", profane_words=["rEd"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"denied_videos": ["a"]}, "denied_video"),
+        ({"denied_channels": ["a CHANNEL"]}, "denied_channel"),
+        ({"denied_channels": ["channel"], "denied_videos": ["A"]}, None),
+        ({"licenses": ["creative commons*"]}, "license"),
+        ({"licenses": ["creative commons*", "cc-by*"]}, None),
+    ],
+)
+def test_videos_channels_and_licences_can_be_denied(settings: dict[str, object], reason: str | None) -> None:
+    found = dropped("source", candidate(), **settings)
+    assert (found and found.reason) == reason
+
+
+def test_a_video_of_no_stated_licence_is_under_none_that_is_allowed() -> None:
+    unknown = dataclasses.replace(candidate(), video=dataclasses.replace(VIDEO, license=""))
+    assert dropped("source", unknown) is None
+    assert dropped("source", unknown, licenses=["CC-BY*"]) is not None
