@@ -129,4 +129,8 @@ def _note(values: Floats) -> str:
     if not len(values):
         return "not measured"
     low, median, high = np.quantile(values, (0.05, 0.5, 0.95))
-    return f"median {median:.3g}, 90 % in {low:.3g} to {high:.3g}"
+    return f"median {_short(median)}, 90 % in {_short(low)} to {_short(high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

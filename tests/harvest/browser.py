@@ -18,6 +18,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
 )  # fmt: skip
+MAX_CLOSING_S = 60
 
 Values = dict[str, Any]
 
@@ -119,6 +120,7 @@ def chromium(folder: Path) -> Iterator[Page]:
                 yield _tab(Page(to_browser, from_browser), folder)
                 with contextlib.suppress(EOFError, BrokenPipeError):
                     Page(to_browser, from_browser).ask("Browser.close")
+                process.wait(timeout=MAX_CLOSING_S)  # so that none of its own processes still writes to the profile
             finally:
                 process.kill()
 

@@ -46,6 +46,17 @@ def test_names_of_no_pair_are_told_of_in_one_warning(
     assert told[0].startswith("3 of the 4 names to exclude are of no candidate pair, such as '000010003'")
 
 
+def test_what_was_left_out_is_on_the_page_with_its_picture_and_stays_in_its_list(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "rejected.txt").write_text("link-0@5.000\n", encoding="utf-8")
+    harvest_here("shard", "--work", work, "--out", "set", "--exclude", "rejected.txt", cwd=tmp_path, check=True)
+    pages = []
+    for options in ((), ("--work", work)):
+        harvest_here("report", "set", *options, cwd=tmp_path, check=True)
+        pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [page.count("data:image/jpeg;base64,") for page in pages] == [5, 6]
+    assert all('data-excluded="link-0@5.000"' in page for page in pages)
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00l"])
 def test_a_list_that_cannot_be_read_is_a_wrong_request(work: Path, tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
