@@ -24,7 +24,8 @@ from rich.table import Table
 from benchmarks.narration import Talk, make_talks
 from harvest.asr import make_transcriber
 from harvest.asr.base import Audio, TranscribeConfig, Transcriber
-from harvest.asr.engine import Heard, HeardWord, WindowTranscriber
+from harvest.asr.engine import WindowTranscriber
+from harvest.asr.listener import Heard, HeardWord, Listened
 from harvest.asr.models import find_weights
 from harvest.asr.windows import Window
 from harvest.records import Transcript
@@ -54,7 +55,7 @@ class Sequential:
         self._beam_size = config.beam_size
         self.languages = frozenset(self._model.supported_languages)
 
-    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> Listened:
         heard = []
         for window in windows:
             segments, _ = self._model.transcribe(
@@ -66,7 +67,7 @@ class Sequential:
                 word_timestamps=True,
             )
             heard += [_heard(segment, window) for segment in segments]
-        return language, heard
+        return Listened(language, -1.0, heard)
 
 
 def _heard(segment: Any, window: Window) -> Heard:

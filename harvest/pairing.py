@@ -45,6 +45,8 @@ class Pair:
     avg_logprob: float  # mean over the words of their segments' values; 0 without words
     no_speech_prob: float  # worst of their segments; 1 without words
     compression_ratio: float  # worst of their segments; 0 without words
+    segments: tuple[Segment, ...] = ()  # those that the words are of, whole
+    language_prob: float = -1.0  # of the transcript
     video_id: str = ""
 
     @property
@@ -75,7 +77,7 @@ def pair(video_id: str, scenes: Scenes, transcript: Transcript, config: PairingC
     for scene in scenes.scenes:
         heard = [item for item in spoken if scene.start <= item.centre < scene.end]
         for candidate in _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config):
-            yield dataclasses.replace(candidate, video_id=video_id)
+            yield dataclasses.replace(candidate, video_id=video_id, language_prob=transcript.language_prob)
 
 
 def text_of(words: Sequence[Word]) -> str:
@@ -168,4 +170,5 @@ def _make_pair(
         avg_logprob=sum(segment.avg_logprob for segment in segments) / len(segments) if segments else 0.0,
         no_speech_prob=max((segment.no_speech_prob for segment in segments), default=1.0),
         compression_ratio=max((segment.compression_ratio for segment in segments), default=0.0),
+        segments=tuple({id(segment): segment for segment in segments}.values()),
     )

@@ -9,6 +9,7 @@ Times are seconds on the video's own clock; floats are rounded when made, so rec
 """
 
 import dataclasses
+import functools
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class SubtitleFile:
     file: str  # name in the video's folder, or the absolute path of a local file read in place
     language: str  # as declared: "en", "pt-BR", "eng"; "" if not
     digest: str  # SHA-256 of the content, the first 16 hex digits
+    problem: str = ""  # why it was not fetched, "" if it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ class Segment:
     avg_logprob: float  # mean log-probability of the tokens, <= 0
     no_speech_prob: float  # 0..1
     compression_ratio: float  # of the text by zlib; above 2.4 Whisper suspects a loop
+    voice_s: float = -1.0  # seconds of voice detected where this was heard; -1 where nobody looked for voice
+    heard_again: bool = False  # alone: at first too few words were heard for so much voice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,9 @@ class Transcript:
     model: str
     engine: str
     segments: tuple[Segment, ...]
+    language_prob: float = -1.0  # Whisper's, 0..1; -1 where it was not asked: the language was given, or the only one
+    voice_s: float = -1.0  # seconds of voice detected in all; -1 where nobody looked for voice
+    heard_again: int = 0  # stretches of speech to which Whisper listened twice
     source: str = "asr"  # or "subtitles", times shared out by length; or "aligned": a person's words, Whisper's times
     subtitles: tuple[TriedSubtitles, ...] = ()
 
@@ -159,18 +166,24 @@ def from_json(kind: type[RecordType], values: Mapping[str, Any]) -> RecordType:
 
 
 def _build(kind: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
+    if type(value) is kind:
+        return value
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = _hints(kind)
         if not isinstance(value, Mapping) or value.keys() != hints.keys():
             raise ValueError(f"not a {kind.__name__}")  # type: ignore[union-attr]
         return kind(**{name: _build(hint, value[name]) for name, hint in hints.items()})  # type: ignore[operator]
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise ValueError("not a list")
-        return tuple(_build(get_args(kind)[0], item) for item in value)
+        (item_kind, _) = get_args(kind)
+        return tuple([_build(item_kind, item) for item in value])
     assert get_origin(kind) not in (Union, types.UnionType)  # records have no optional fields
     if kind is float and type(value) is int:
         return float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{value!r:.80} is not of type {kind.__name__}")
-    return value
+    raise ValueError(f"{value!r:.80} is not of type {kind.__name__}")
+
+
+@functools.cache  # a long video has tens of thousands of words
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

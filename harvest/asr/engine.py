@@ -1,49 +1,18 @@
-"""The seam below the transcriber: an engine hears windows; the rest is the same for all engines.
+"""What is the same for all engines.
 
-audio -> windows -> Listener.listen -> joined, clamped, rounded words -> Transcript
+audio -> windows -> Listener.listen -> heard again where words lack -> joined, clamped, rounded words -> Transcript
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
 
 from harvest.asr.base import Audio, TranscribeConfig
+from harvest.asr.coverage import listen_well
+from harvest.asr.listener import Heard, HeardWord, Listened, Listener
 from harvest.asr.windows import Window, all_windows, speech_windows
 from harvest.errors import RequestError
 from harvest.records import Segment, Transcript, Word
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # languages written without blanks between words
-
-
-class HeardWord(NamedTuple):
-    """A word as Whisper gives it: a leading blank unless it belongs to the word before, times on the audio's clock."""
-
-    text: str
-    start: float
-    end: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What is said in a window."""
-
-    window: Window
-    words: tuple[HeardWord, ...]
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-
-
-class Listener(Protocol):
-    """A loaded Whisper."""
-
-    name: ClassVar[str]
-    languages: frozenset[str]  # codes of the languages the model knows
-
-    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
-        """What is said in the windows, in order, and in which language: the given one; "" has it detected."""
-        ...
 
 
 class WindowTranscriber:
@@ -52,6 +21,7 @@ class WindowTranscriber:
     def __init__(self, config: TranscribeConfig, engine: Listener, model: str) -> None:
         self._engine = engine
         self._model = model
+        self._detects_voice = config.vad
         self._windows = speech_windows if config.vad else all_windows
         self._language = _choose_language(config.language, engine, model)
 
@@ -60,16 +30,18 @@ class WindowTranscriber:
             yield self._transcribe_one(audio)
 
     def _transcribe_one(self, audio: Audio) -> Transcript:
-        language = self._language
-        heard: list[Heard] = []
         windows = self._windows(audio)
+        listened = Listened(self._language, -1.0, [])
         if windows:
-            language, heard = self._engine.listen(audio, windows, self._language)
-        segments = [_segment(one, language) for one in heard]
+            listened = listen_well(self._engine, audio, windows, self._language)
+        segments = [_segment(one, listened.language) for one in listened.heard]
         return Transcript(
-            language=language,
+            language=listened.language,
+            language_prob=round(float(listened.language_prob), 4),
             model=self._model,
             engine=self._engine.name,
+            voice_s=round(sum(window.voice_s for window in windows), 3) if self._detects_voice else -1.0,
+            heard_again=listened.again,
             segments=tuple(segment for segment in segments if segment.words),
         )
 
@@ -97,6 +69,8 @@ def _segment(heard: Heard, language: str) -> Segment:
         avg_logprob=round(float(heard.avg_logprob), 4),
         no_speech_prob=round(float(heard.no_speech_prob), 4),
         compression_ratio=round(float(heard.compression_ratio), 4),
+        voice_s=round(heard.window.voice_s, 3),
+        heard_again=heard.again,
     )
 
 

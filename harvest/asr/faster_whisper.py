@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from harvest.asr.arithmetic import settle
 from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig
-from harvest.asr.engine import Heard, HeardWord
+from harvest.asr.listener import Heard, HeardWord, Listened
 from harvest.asr.models import Weights, load_failed
 from harvest.asr.windows import Window
 from harvest.errors import RequestError
@@ -30,7 +30,7 @@ class FasterWhisper:
         self._pipeline = _load(config, weights)
         self.languages = frozenset(self._pipeline.model.supported_languages)
 
-    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> Listened:
         segments, facts = self._pipeline.transcribe(
             audio.samples,
             # Seconds, which the package turns back into samples by cutting off: half a sample more makes that exact.
@@ -43,7 +43,8 @@ class FasterWhisper:
             temperature=0.0,
             word_timestamps=True,
         )
-        return facts.language, [_heard(segment, windows) for segment in segments]
+        probability = -1.0 if language else facts.language_probability
+        return Listened(facts.language, probability, [_heard(segment, windows) for segment in segments])
 
 
 def _heard(segment: Any, windows: Sequence[Window]) -> Heard:

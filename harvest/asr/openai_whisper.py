@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from harvest.asr.arithmetic import Arithmetic, settle
 from harvest.asr.base import Audio, TranscribeConfig
 from harvest.asr.ct2_weights import read_checkpoint
-from harvest.asr.engine import Heard, HeardWord
+from harvest.asr.listener import Heard, HeardWord, Listened
 from harvest.asr.models import Weights, load_failed
 from harvest.asr.windows import Window
 from harvest.errors import RequestError
@@ -39,15 +39,17 @@ class OpenAIWhisper:
         }
         self.languages = frozenset(self._whisper.tokenizer.LANGUAGES if self._model.is_multilingual else {"en"})
 
-    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
-        heard = []
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> Listened:
+        heard: list[Heard] = []
+        probability = -1.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on fallbacks that cost time, not words
             for window in windows:
                 mel, frames = self._spectrogram(audio, window)
-                # Detected in the first window only: a film does not change its language every half minute.
-                decoded = self._whisper.decode(self._model, mel, language=language or None, **self._options)
-                language = decoded.language
+                if not language:  # detected once: a film does not change its language every half minute
+                    _, (probabilities,) = self._whisper.detect_language(self._model, mel[None])
+                    language, probability = max(probabilities.items(), key=lambda known: known[1])
+                decoded = self._whisper.decode(self._model, mel, language=language, **self._options)
                 words = self._align(decoded, mel, frames, window)
                 heard.append(
                     Heard(
@@ -58,7 +60,7 @@ class OpenAIWhisper:
                         compression_ratio=decoded.compression_ratio,
                     )
                 )
-        return language, heard
+        return Listened(language, float(probability), heard)
 
     def _spectrogram(self, audio: Audio, window: Window) -> tuple[Any, int]:
         """The window padded to 30 seconds, and how many of its frames are not padding."""

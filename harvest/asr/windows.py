@@ -26,6 +26,12 @@ class Window:
 
     first: int
     end: int  # one behind the last
+    stretches: tuple["Window", ...] = ()  # in which a voice was detected; none where nobody looked for it
+
+    @property
+    def voice_s(self) -> float:
+        """Seconds of voice, the quarter second or so around each stretch included; -1 where nobody looked for it."""
+        return sum(one.end_s - one.start_s for one in self.stretches) if self.stretches else -1.0
 
     @property
     def start_s(self) -> float:
@@ -43,11 +49,16 @@ def speech_windows(audio: Audio) -> list[Window]:
 
 def all_windows(audio: Audio) -> list[Window]:
     """The whole of `audio`, cut where it is quietest."""
+    return cut_window(audio, Window(first=0, end=len(audio.samples)), LONGEST)
+
+
+def cut_window(audio: Audio, window: Window, longest_s: int) -> list[Window]:
+    """The window in pieces of at most `longest_s`, more than 5, each cut off where it is quietest."""
     windows = []
-    first, total = 0, len(audio.samples)
-    while first < total:
-        end = min(first + LONGEST * RATE_HZ, total)
-        if end < total:
+    first = window.first
+    while first < window.end:
+        end = min(first + longest_s * RATE_HZ, window.end)
+        if end < window.end:
             end = _quietest(audio, end - SEARCHED, end)
         windows.append(Window(first=first, end=end))
         first = end
@@ -68,9 +79,10 @@ def _join(stretches: Iterable[Window]) -> list[Window]:
     joined: list[Window] = []
     for stretch in stretches:
         if joined and _belong_together(joined[-1], stretch):
-            joined[-1] = Window(first=joined[-1].first, end=stretch.end)
+            before = joined.pop()
+            joined.append(Window(first=before.first, end=stretch.end, stretches=(*before.stretches, stretch)))
         else:
-            joined.append(stretch)
+            joined.append(Window(first=stretch.first, end=stretch.end, stretches=(stretch,)))
     return joined
 
 

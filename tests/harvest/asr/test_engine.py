@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig
-from harvest.asr.engine import Heard, HeardWord, WindowTranscriber
+from harvest.asr.engine import WindowTranscriber
+from harvest.asr.listener import Heard, HeardWord, Listened
 from harvest.asr.windows import Window
 from harvest.errors import RequestError
 from harvest.records import Transcript
@@ -26,9 +27,9 @@ class Parrot:
     languages: frozenset[str] = field(default=frozenset({"en", "zh"}))
     name: ClassVar[str] = "parrot"
 
-    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> tuple[str, list[Heard]]:
+    def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> Listened:
         assert audio is AUDIO
-        return language or "en", [
+        heard = [
             Heard(
                 window=window,
                 words=self.words,
@@ -38,6 +39,7 @@ class Parrot:
             )
             for window in windows
         ]
+        return Listened(language or "en", -1.0 if language else 0.75, heard)
 
 
 def transcript_of(engine: Parrot, language: str = "") -> Transcript:
