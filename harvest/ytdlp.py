@@ -20,6 +20,7 @@ from harvest.media.audio import ffmpeg_executable
 from harvest.network import public_addresses_only
 from harvest.records import clean
 from harvest.ytdlp_errors import stage_error
+from harvest.ytdlp_subtitles import FetchedSubtitles, fetch_subtitles, stop_large_subtitles
 
 if TYPE_CHECKING:
     import yt_dlp
@@ -67,6 +68,7 @@ class Fetched:
     license: str
     upload_date: str  # YYYY-MM-DD
     language: str
+    subtitles: tuple[FetchedSubtitles, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class FetchLimits:
     max_bytes: int
     max_duration_s: float
     allow_private: bool
+    subtitles: bool = True  # the uploader's
 
 
 def is_url(text: str) -> bool:
@@ -120,18 +123,14 @@ def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:
         # In a folder's name yt-dlp would replace "$" and "~"; what a variable stands for it takes as it is.
         "paths": {"home": f"${FOLDER_VARIABLE}"},
         "match_filter": _refuse_unwanted(limits),
-        "progress_hooks": [_stop_when_too_large(url, limits)],
+        "progress_hooks": [stop_large_subtitles, _stop_when_too_large(url, limits)],
         "overwrites": True,
         "ffmpeg_location": ffmpeg_executable(),
     }
     variables = _environment({FOLDER_VARIABLE: str(folder.absolute())})
     with variables, _session(parameters, allow_private=limits.allow_private) as session:
-        info = session.extract_info(url, download=True) or {}
-    if info.get("_type") in ("playlist", "multi_video"):
-        videos = [entry for entry in info.get("entries") or () if entry]
-        if len(videos) != 1:
-            raise StageError(Reason.UNSUPPORTED, f"{url} holds {len(videos)} videos where one was expected.")
-        info = videos[0]
+        info = _only_video(session.extract_info(url, download=True) or {}, url)
+        subtitles = fetch_subtitles(session, info, folder) if limits.subtitles else []
     files = sorted(path for path in folder.iterdir() if path.stem == "media" and not path.name.endswith(".part"))
     if not files:
         raise StageError(Reason.FAILED, f"yt-dlp fetched no file from {url} and gives no cause.")
@@ -144,7 +143,18 @@ def fetch(url: str, folder: Path, limits: FetchLimits) -> Fetched:
         license=_text(info, "license"),
         upload_date=re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", _text(info, "upload_date")),
         language=_text(info, "language"),
+        subtitles=tuple(subtitles),
     )
+
+
+def _only_video(info: Mapping[str, Any], url: str) -> Mapping[str, Any]:
+    if info.get("_type") not in ("playlist", "multi_video"):
+        return info
+    videos = [entry for entry in info.get("entries") or () if entry]
+    if len(videos) != 1:
+        raise StageError(Reason.UNSUPPORTED, f"{url} holds {len(videos)} videos where one was expected.")
+    only: Mapping[str, Any] = videos[0]
+    return only
 
 
 def _found(entry: Mapping[str, Any], page: str) -> Found:

@@ -96,7 +96,7 @@ def build_stages(config: HarvestConfig) -> tuple[Stage, ...]:
 
 def fingerprints(stages: Sequence[Stage], ref: VideoRef) -> dict[str, str]:
     """What each stage's record of this video must bear to be up to date."""
-    origin = "+".join([ref.id, *(known.digest for known in ref.subtitles)])
+    origin = "+".join([ref.id, *(f"{known.language}:{known.digest}" for known in ref.subtitles)])
     found: dict[str, str] = {}
     for stage in stages:
         upstream = "+".join(found[name] for name in stage.after) or origin

@@ -1,7 +1,9 @@
 """Fetching the media and keeping what its source says about it. Local files are read in place."""
 
 import datetime
+import hashlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +14,9 @@ from harvest import ytdlp
 from harvest.errors import Reason, StageError
 from harvest.folder import VideoFolder
 from harvest.media.safe import EXTENSIONS, MediaFacts, probe
-from harvest.records import Record, Video, VideoRef
+from harvest.records import Record, SubtitleFile, Video, VideoRef, clean
 from harvest.stages.base import Resource, fingerprint
+from harvest.ytdlp_subtitles import STEM, FetchedSubtitles
 
 
 class DownloadConfig(Config):
@@ -21,6 +24,7 @@ class DownloadConfig(Config):
 
     max_height: int = Field(default=360, ge=16)  # pixels; larger formats only where there is no smaller one
     format: str = ""  # yt-dlp's own format selection, instead of the one made from max_height
+    subtitles: bool = True  # fetch the uploader's, too: never those a site made
     max_mib: int = Field(default=2048, ge=1)
     max_duration_s: float = Field(default=4 * 3600, gt=0)
     timeout_s: float = Field(default=3600, gt=0)
@@ -33,7 +37,7 @@ class DownloadConfig(Config):
 
 
 REMOTE_IGNORES = frozenset({"timeout_s", "max_mib", "max_duration_s"})
-LOCAL_IGNORES = REMOTE_IGNORES | {"max_height", "format"}  # a local file has the format it has
+LOCAL_IGNORES = REMOTE_IGNORES | {"max_height", "format", "subtitles"}  # a local file has the format it has
 
 
 class Download:
@@ -94,6 +98,7 @@ class Download:
             facts = self._checked(fetched.path)
             folder.discard(Video)
             media = fetched.path.replace(folder.path / f"media{extension}")
+            subtitles = _kept_subtitles(fetched.subtitles, folder)
         return Video(
             id=ref.id,
             url=fetched.url,
@@ -108,6 +113,7 @@ class Download:
             duration=facts.duration,
             width=facts.width,
             height=facts.height,
+            subtitles=subtitles,
         )
 
     def _limits(self) -> ytdlp.FetchLimits:
@@ -116,6 +122,7 @@ class Download:
             max_bytes=self._config.max_mib << 20,
             max_duration_s=self._config.max_duration_s,
             allow_private=self._allow_private,
+            subtitles=self._config.subtitles,
         )
 
     def _checked(self, path: Path) -> MediaFacts:
@@ -126,6 +133,24 @@ class Download:
                 Reason.TOO_LONG, f"The video lasts {facts.duration:.0f} s, over download.max_duration_s={limit:.0f}."
             )
         return facts
+
+
+def _kept_subtitles(fetched: Sequence[FetchedSubtitles], folder: VideoFolder) -> tuple[SubtitleFile, ...]:
+    """Move what was fetched into the video's folder, in the place of what an earlier download left."""
+    for path in folder.path.glob(f"{STEM}*"):
+        path.unlink()
+    kept = []
+    for track in fetched:
+        digest = ""
+        if not track.problem:
+            digest = hashlib.sha256(track.path.read_bytes()).hexdigest()[:16]
+            track.path.replace(folder.path / track.path.name)
+        kept.append(
+            SubtitleFile(
+                file=track.path.name, language=clean(track.language), digest=digest, problem=clean(track.problem)
+            )
+        )
+    return tuple(kept)
 
 
 def media_path(folder: VideoFolder, video: Video) -> Path:

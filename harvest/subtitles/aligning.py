@@ -19,8 +19,9 @@ from functools import partial
 from itertools import groupby
 
 from harvest.records import Segment, Transcript, Word
+from harvest.subtitles.compounds import anchors_of
 from harvest.subtitles.cue import Track
-from harvest.subtitles.matching import match, same
+from harvest.subtitles.matching import match
 from harvest.subtitles.words import Token, split_token, spread, tokens_of, written_segment
 
 MIN_HEARD = 0.2  # share of a cue's words that must have been heard as they are written, for it to be used
@@ -45,14 +46,14 @@ def align(transcript: Transcript, track: Track) -> Alignment:
     heard = _heard(transcript)
     cues = [tokens_of(cue, number, language) for number, cue in enumerate(track.cues)]
     written = [token for cue in cues for token in cue]
-    pairs = dict(match(written, heard))
-    agreeing = {place for place, other in pairs.items() if same(written[place], heard[other])}
+    anchors = anchors_of(written, heard, dict(match(written, heard)))
+    agreeing = {place for place, token in anchors.items() if token.plain == written[place].plain}
     timed: list[tuple[int, list[Token]]] = []  # with the number of the cue
     for number, (cue, first) in enumerate(zip(cues, _first_places(cues), strict=True)):
         places = range(first, first + len(cue))
-        anchors = {place - first: heard[pairs[place]] for place in places if place in pairs}
-        if _was_heard(len(cue), len(anchors), len(agreeing.intersection(places))):
-            timed.append((number, _timed(cue, anchors)))
+        own = {place - first: anchors[place] for place in places if place in anchors}
+        if _was_heard(len(cue), len(own), len(agreeing.intersection(places))):
+            timed.append((number, _timed(cue, own)))
     segments = [*(written_segment(tokens) for _, tokens in timed), *_left_of(transcript, timed, track)]
     return Alignment(
         transcript=dataclasses.replace(transcript, segments=_in_order(segments)),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harvest.errors import Reason, StageError
-from harvest.records import Transcript, TriedSubtitles, Video
+from harvest.records import SubtitleFile, Transcript, TriedSubtitles, Video
 from harvest.subtitles.aligning import Alignment, align
 from harvest.subtitles.cue import MAX_TRACKS, Track
 from harvest.subtitles.languages import two_letters
@@ -30,8 +30,14 @@ def tracks_of(video: Video, media: Path) -> list[Track]:
 
     Raises StageError(CORRUPT) if the media cannot be opened.
     """
-    files = [read_file(media.parent / known.file, known.language) for known in video.subtitles[:MAX_TRACKS]]
+    files = [_read(media.parent, known) for known in video.subtitles[:MAX_TRACKS]]
     return [tidy(track, video.duration) for track in (files + read_embedded(media))[:MAX_TRACKS]]
+
+
+def _read(folder: Path, known: SubtitleFile) -> Track:
+    if known.problem:
+        return Track(name=known.file, language=known.language, problem=known.problem)
+    return read_file(folder / known.file, known.language)
 
 
 def corrected(heard: Transcript, tracks: Sequence[Track], min_agreement: float) -> Transcript:

@@ -24,11 +24,6 @@ def match(written: Sequence[Token], heard: Sequence[Token]) -> list[tuple[int, i
     return _walk_back(bands, steps)
 
 
-def same(written: Token, heard: Token) -> bool:
-    """Whether both are one word, whatever its case and punctuation."""
-    return written.plain == heard.plain
-
-
 def _bands(written: Sequence[Token], heard: Sequence[Token]) -> Iterator[tuple[int, int]]:
     """For each row of the table, 0 included, the first and last column that is filled.
 

@@ -28,6 +28,7 @@ _SOUND = re.compile(
 )
 _SUNG = re.compile(r"^\W*[♪♫♬♩#].*")
 _STARS = re.compile(r"^\*[^*]+\*$")
+_NOTHING_BUT_NOTE = re.compile(r"\s*[(（][^()（）]*[)）]\s*")
 _TURN = re.compile(r"^(?:(?:>>+|[-–—‐])\s*)+")
 _NAMED_TURN = re.compile(r"^>>+\s*[^\W\d_][\w .'’-]{0,30}:\s*")
 _NAME = re.compile(r"([^\W\d_][^:]{1,30}):\s+(.+)")
@@ -35,7 +36,7 @@ _NAME = re.compile(r"([^\W\d_][^:]{1,30}):\s+(.+)")
 
 def spoken(text: str) -> str:
     """The words of a cue that somebody says, its lines parted by "\\n"; "" if there are none."""
-    if _DRAWING.search(text):
+    if _DRAWING.search(text) or _NOTHING_BUT_NOTE.fullmatch(text):
         return ""
     text = _ASS_BREAK.sub("\n", _ASS_MARK.sub("", text)).replace("\\h", " ")
     text = _without_signs(html.unescape(_TAG.sub("", text)))
@@ -63,7 +64,7 @@ def _unless_sound(found: re.Match[str]) -> str:
 
 def _spoken_line(line: str) -> str:
     line = " ".join(line.split())
-    if _SUNG.match(line) or _STARS.match(line):
+    if _SUNG.match(line) or _STARS.match(line) or _NOTHING_BUT_NOTE.fullmatch(line):
         return ""
     line = _TURN.sub("", _NAMED_TURN.sub("", line))
     named = _NAME.fullmatch(line)
