@@ -8,13 +8,14 @@ last found are taken, if they are all but black here, too.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from harvest.media.frames import Picture
 
 BLACK = 16  # luma (0..255) up to which a pixel is: what codecs leave of black
-SPECKS = 0.005  # share of a line's pixels that may be lit in a black line
+SPECKS = 0.01  # share of a line's pixels that may be lit in a black line
 LEAST_LIT = 0.25  # share of its most lit line's pixels that are lit in a frame that tells of bars
 WIDE = 0.6  # share of that which is lit in a line along all of which there is a picture
 LEAST_BLACK = 0.25  # share of the frames in which a bar shows no subtitle
@@ -42,8 +43,9 @@ class Lit:
 
 def lit(luma: Picture) -> Lit:
     """Of the (height, width) brightness of a frame."""
-    bright = (luma > BLACK).astype(np.uint8)
-    return Lit(columns=bright.mean(axis=0, dtype=np.float32), rows=bright.mean(axis=1, dtype=np.float32))
+    _, bright = cv2.threshold(luma, BLACK, 1, cv2.THRESH_BINARY)
+    columns, rows = (cv2.reduce(bright, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() for axis in (0, 1))
+    return Lit(columns=columns, rows=rows)
 
 
 class BarFinder:

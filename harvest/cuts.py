@@ -37,7 +37,7 @@ class CutConfig(Config):
     """How cuts are found. The detector transnetv2 heeds only its own threshold, `min_scene_s` and `width`."""
 
     detector: Literal["adaptive", "transnetv2"] = "adaptive"
-    transnetv2_threshold: float = Field(default=0.5, gt=0, lt=1)  # likelihood above which a frame is at a cut
+    transnetv2_threshold: float = Field(default=0.5, gt=0, lt=1)  # likelihood of a cut; 0.3 finds more fades, flashes
     threshold: float = Field(default=3.5, gt=0)  # how far a frame's change stands out of its neighbours'
     window: int = Field(default=3, ge=1)  # frames on each side that count as neighbours
     min_change: float = Field(

@@ -21,7 +21,8 @@ from harvest.records import KeyFrame, Scene
 from harvest.stills import difference_hash, exposure, jpeg, sharpness, take, thumbnail
 
 BESIDE_S = 0.5  # seconds before and after a frame whose light it is compared with
-FLASH = 10.0  # mean level (0..255) by which a frame is brighter, or darker, than those on both sides of it
+NEAR_S = 0.15  # seconds from a flash, within which a frame may be lit by it in part
+FLASH = 10.0  # mean level (0..255) by which a frame in a flash is brighter, or darker, than what is on both sides of it
 
 
 class KeyFrameConfig(Config):
@@ -43,7 +44,6 @@ class Candidate:
     sharpness: float
     exposure: float  # 0..1
     motion: float  # mean absolute difference to the frame before or after, whichever is more, 0..255
-    level: float  # mean of all channels, 0..255
     lit: Lit
 
     @property
@@ -87,13 +87,13 @@ class KeyFrameChooser:
     def add(self, frame: Frame, small: Picture, *, settled_until: float) -> None:
         """Take the next frame; `small` is its picture scaled down, for telling motion. `settled_until` is the time up
         to which it is known whether a cut is near."""
-        motion = 0.0 if self._previous is None else float(cv2.absdiff(small, self._previous).mean())
+        motion = 0.0 if self._previous is None else _mean(cv2.absdiff(small, self._previous))
         if self._waiting and self._levels and self._waiting[-1].frame.time == self._levels[-1][0]:
             last = self._waiting[-1]
             self._waiting[-1] = dataclasses.replace(last, motion=max(last.motion, motion))
-        self._levels.append((frame.time, float(small.mean())))
+        self._levels.append((frame.time, _mean(small)))
         if frame.time >= self._next_candidate:
-            self._waiting.append(self._measure(frame, motion, self._levels[-1][1]))
+            self._waiting.append(self._measure(frame, motion))
             self._next_candidate = frame.time + 1 / self._config.candidates_per_s
         self._previous = small
         settled_until = min(settled_until - self._config.margin_s, frame.time - BESIDE_S)
@@ -110,14 +110,13 @@ class KeyFrameChooser:
         self._bars.end_scene()
         return scene
 
-    def _measure(self, frame: Frame, motion: float, level: float) -> Candidate:
+    def _measure(self, frame: Frame, motion: float) -> Candidate:
         luma = frame.as_luma(short_side=self._config.short_side)
         return Candidate(
             frame=frame,
             sharpness=sharpness(luma),
             exposure=exposure(luma),
             motion=motion,
-            level=level,
             lit=lit(luma),
         )
 
@@ -131,14 +130,13 @@ class KeyFrameChooser:
         after_start = time - start.time >= start.reach + margin
         before_end = end is None or end.time - time >= end.reach + margin
         contender = _Best(
-            candidate, clear_of_cuts=after_start and before_end, clear_of_flashes=not self._is_flash(candidate)
+            candidate, clear_of_cuts=after_start and before_end, clear_of_flashes=not self._is_in_flash(time)
         )
         if self._best is None or contender.rank() > self._best.rank():
             self._best = contender
 
-    def _is_flash(self, candidate: Candidate) -> bool:
-        """Whether the light is other than both before and after."""
-        time = candidate.frame.time
+    def _is_in_flash(self, time: float) -> bool:
+        """Whether the light is for a moment other than both before and after."""
         while self._levels[0][0] < time - BESIDE_S:
             self._levels.popleft()
         before = [level for moment, level in self._levels if moment < time]
@@ -146,7 +144,8 @@ class KeyFrameChooser:
         if not before or not after:
             return False
         usual = float(np.median(before)), float(np.median(after))
-        return candidate.level > max(usual) + FLASH or candidate.level < min(usual) - FLASH
+        near = [level for moment, level in self._levels if abs(moment - time) <= NEAR_S]
+        return max(near) > max(usual) + FLASH or min(near) < min(usual) - FLASH
 
     def _close_stretch(self, end: float, *, last: bool) -> None:
         start = self._chosen[-1].end if self._chosen else self._scene_start.time
@@ -176,3 +175,8 @@ class KeyFrameChooser:
             dhash=difference_hash(still.luma),
             thumbnail=thumbnail(still.rgb),
         )
+
+
+def _mean(picture: Picture) -> float:
+    """Of all channels; many times faster than NumPy's."""
+    return sum(cv2.mean(picture)[:3]) / 3

@@ -173,9 +173,9 @@ def test_no_key_frame_shows_a_flash_however_sharp_it_is(tmp_path: Path) -> None:
 
 
 def test_a_well_exposed_frame_is_chosen(tmp_path: Path) -> None:
-    """The camera opens its iris too far, and then again: all is as sharp, but too bright."""
+    """The camera opens its iris too far, and then again: all is sharper still, but too bright."""
     details = np.random.default_rng(0).integers(-20, 20, (60, 80, 1)).repeat(4, 0).repeat(4, 1).repeat(3, 2)
-    good, bright = (np.asarray(level + details, np.uint8) for level in (120, 225))
+    good, bright = (np.asarray(level + share * details, np.uint8) for level, share in ((120, 1.0), (222, 1.4)))
     scenes = [
         Scene(picture=bright, seconds=2.0),
         Scene(picture=good, seconds=1.5, entrance="dissolve"),
