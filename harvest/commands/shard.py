@@ -158,8 +158,8 @@ def _common_fields(video: Video, transcript: Transcript) -> dict[str, Any]:
     names = ("url", "extractor", "channel", "title", "license", "upload_date", "retrieved_at")
     return {name: getattr(video, name) for name in names} | {
         "language": transcript.language,
-        "asr_model": f"{transcript.engine}/{transcript.model}",
-        "caption_source": "asr",
+        "asr_model": f"{transcript.engine}/{transcript.model}" if transcript.model else "",
+        "caption_source": "asr" if transcript.source == "asr" else "human",
         "harvest_version": harvest.VERSION,
     }
 
