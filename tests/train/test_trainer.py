@@ -202,6 +202,7 @@ def test_the_log_tells_speed_memory_and_arithmetic(shards: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch's compiler has some
 def test_compiled_blocks_learn_what_plain_ones_learn(shards: Path, tmp_path: Path) -> None:
     plain, compiled = tmp_path / "plain", tmp_path / "compiled"
     one_mode = ("trainer.steps=4", "objective.alternate=off", "objective.contrastive.weight=0")
