@@ -76,6 +76,9 @@ def shard(
     exclude: Annotated[
         list[Path] | None, typer.Option(help="A list of pairs to leave out, as the page of 'harvest report' saves it.")
     ] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Another set: the videos and pictures that it holds are left out.")
+    ] = None,
     config: ConfigName = "default",
     set_: Overrides = None,
     show_config: ShowConfig = False,
@@ -87,7 +90,7 @@ def shard(
     settings = _settings(config, set_ or (), show=show_config)
     console = Console()
     with views.ShardBars(console) as bars:
-        manifest = verb(work, out, settings, bars, exclude=exclude or ())
+        manifest = verb(work, out, settings, bars, exclude=exclude or (), beside=beside or ())
     views.show_manifest(console, manifest, str(out))
 
 

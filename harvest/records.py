@@ -171,8 +171,8 @@ def _build(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         if not isinstance(value, Mapping) or value.keys() != hints.keys():
-            raise ValueError(f"not a {kind.__name__}")  # type: ignore[union-attr]
-        return kind(**{name: _build(hint, value[name]) for name, hint in hints.items()})  # type: ignore[operator]
+            raise ValueError(f"not a {kind.__name__}")
+        return kind(**{name: _build(hint, value[name]) for name, hint in hints.items()})
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise ValueError("not a list")

@@ -4,6 +4,7 @@ sizes.json              open_clip: {"train-00000.tar": samples}
 index.json              wids: its shard list with MD5 sums
 _meta/00000.parquet     one row a sample of shard 00000; _meta/00000_stats.json its counts
 _meta/dropped.parquet   one row a dropped candidate, `status` being the reason, `score` what was found wanting
+_meta/pictures.parquet  of narrated video: what each picture looks like, in short, for sets made beside this one
 README.md               the dataset card
 """
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shards.card import Card
-from shards.manifest import Manifest, ShardEntry
+from shards.manifest import SIDE_NAME, Manifest, ShardEntry
 from shards.sample import JSON_FIELDS, UNKNOWN
 
 META_FOLDER = "_meta"
@@ -51,6 +52,14 @@ def write_set_files(folder: Path, manifest: Manifest, rows: Rows, dropped: Rows,
     _write_json(folder / "sizes.json", {shard.name: shard.samples for shard in manifest.shards})
     _write_json(folder / "index.json", _wids_index(folder, manifest, card.title))
     (folder / "README.md").write_text(card.render(manifest, rows), encoding="utf-8")
+
+
+def write_meta_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """What the maker of a set keeps beside its rows. Raises ValueError for a name that would lie elsewhere."""
+    for name, content in files.items():
+        if not SIDE_NAME.fullmatch(f"{META_FOLDER}/{name}"):
+            raise ValueError(f"{name!r} cannot name a file of {META_FOLDER}.")
+        (folder / META_FOLDER / name).write_bytes(content)
 
 
 def _wids_index(folder: Path, manifest: Manifest, title: str) -> dict[str, Any]:

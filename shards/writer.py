@@ -38,6 +38,7 @@ class SetFacts:
     # grow until then.
     dropped: Sequence[Mapping[str, Any]] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    meta_files: Mapping[str, bytes] = field(default_factory=dict)  # further files of _meta/, by name
 
 
 def write_set(
@@ -69,6 +70,7 @@ def write_set(
             side_files.write_shard_rows(folder, entry, shard_rows)
         card = Card(title=facts.title, origin=facts.origin)
         side_files.write_set_files(folder, manifest, rows, facts.dropped, card=card)
+        side_files.write_meta_files(folder, facts.meta_files)
         manifest = dataclasses.replace(manifest, files=_side_digests(folder))
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return manifest

@@ -19,7 +19,10 @@ import harvest
 from harvest.config import HarvestConfig
 from harvest.errors import RequestError
 from harvest.filters import FILTERS, Candidate, Drop, Filter
+from harvest.filters.in_other_set import InOtherSet
+from harvest.filters.likeness import Likeness
 from harvest.folder import BrokenRecord, VideoFolder, begun_ids, finished_ids
+from harvest.other_sets import PICTURES, OtherSets, PictureRow, picture_table
 from harvest.pairing import Pair, pair
 from harvest.picking import EXCLUDED, Exclusion, pair_name
 from harvest.records import Scenes, Transcript, Video
@@ -48,6 +51,7 @@ class _Planned:
 
     sample: Sample  # still without its picture
     picture: Path
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +65,17 @@ class _Records:
     fingerprints: tuple[str, str, str]  # of the three records
 
 
-def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView, *, exclude: Sequence[Path] = ()) -> Manifest:
-    """Write the set of all finished videos of `work`, save the pairs named in the lists `exclude`, into `out`.
+def shard(
+    work: Path,
+    out: Path,
+    config: HarvestConfig,
+    view: ShardView,
+    *,
+    exclude: Sequence[Path] = (),
+    beside: Sequence[Path] = (),
+) -> Manifest:
+    """Write the set of all finished videos of `work` into `out`, save the pairs named in the lists `exclude` and what
+    the sets in `beside` hold already.
 
     Raises RequestError if there are none.
     """
@@ -70,7 +83,8 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView, *, excl
     settings = shaping_settings(config)
     planned: dict[Split, list[_Planned]] = {"train": [], "val": [], "test": []}
     dropped: list[Mapping[str, Any]] = []
-    filters = [kind(config.filters) for kind in FILTERS.values()]
+    others = OtherSets(beside, out=out)
+    filters = [*([InOtherSet(others)] if beside else []), *(kind(config.filters) for kind in FILTERS.values())]
     usable = 0
     for records in _usable(work, view):
         usable += 1
@@ -93,7 +107,13 @@ def shard(work: Path, out: Path, config: HarvestConfig, view: ShardView, *, excl
         out,
         {split: progress.through(_ordered(candidates)) for split, candidates in planned.items()},
         samples_per_shard=config.shard.samples_per_shard,
-        facts=SetFacts(title=config.shard.title, version=harvest.VERSION, dropped=tuple(dropped), settings=settings),
+        facts=SetFacts(
+            title=config.shard.title,
+            version=harvest.VERSION,
+            dropped=tuple(dropped),
+            settings=settings | ({"beside": others.digests} if beside else {}),
+            meta_files={PICTURES: picture_table(_pictures(planned))},
+        ),
     )
 
 
@@ -146,7 +166,8 @@ def _candidates(
         candidate = Candidate(pair=found, video=records.video, language=records.transcript.language)
         left_out = exclusion.leaves_out(pair_name(records.video.id, found.frame.time))
         drop = Drop(EXCLUDED, UNKNOWN) if left_out else _judge(filters, candidate)
-        yield _Planned(sample=sample, picture=records.folder / found.frame.file), drop
+        picture, likeness = records.folder / found.frame.file, Likeness.of(found.frame)
+        yield _Planned(sample=sample, picture=picture, likeness=likeness), drop
 
 
 def _judge(filters: Sequence[Filter], candidate: Candidate) -> Drop | None:
@@ -191,6 +212,13 @@ def _pair_fields(candidate: Pair) -> dict[str, Any]:
         "brightness": frame.brightness,
         "dhash": frame.dhash,
     }
+
+
+def _pictures(planned: Mapping[Split, Sequence[_Planned]]) -> Iterator[PictureRow]:
+    """What the set tells others of its pictures."""
+    for items in planned.values():
+        for item in items:
+            yield PictureRow(item.sample.video_id, item.sample.frame_time, item.likeness)
 
 
 def _ordered(planned: Sequence[_Planned]) -> Iterator[Sample]:

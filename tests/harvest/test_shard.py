@@ -175,6 +175,32 @@ def test_a_video_fetched_anew_since_it_was_heard_and_a_damaged_one_are_left_out(
     assert "1 videos are not finished" in caplog.text
 
 
+def test_what_another_set_holds_is_left_out_of_the_set_beside_it(work: Path, out: Path, tmp_path: Path) -> None:
+    """Two known videos, one known picture in a new video, and one new picture."""
+    both = tmp_path / "both"
+    for known in ("link-0001", "link-0002"):
+        shutil.copytree(work / known, both / known)
+    jittered = np.clip(patches(2 * 3).astype(int) + 2, 0, 255).astype(np.uint8)  # of link-0003, saved anew elsewhere
+    finish(both, "link-0100", [(SENTENCE, jittered), (SENTENCE, patches(777))])
+    run = harvest_here("shard", "--work", both, "--out", "new", "--beside", out, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert [(sample.video_id, sample.scene_start) for sample in all_samples(tmp_path / "new")] == [("link-0100", 10.0)]
+    manifest = Manifest.load(tmp_path / "new")
+    assert manifest.dropped == {"picture_in_other_set": 1, "video_in_other_set": 4}
+    assert manifest.settings["beside"] == [Manifest.load(out).digest]
+    rows = pq.read_table(tmp_path / "new" / "_meta" / "dropped.parquet", columns=["status", "score"]).to_pylist()
+    assert all(0.9 < row["score"] <= 1 for row in rows if row["status"] == "picture_in_other_set")
+
+
+def test_a_set_that_cannot_be_told_from_the_new_one_is_refused(work: Path, out: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(out, tmp_path / "damaged")
+    (damaged / "_meta" / "pictures.parquet").write_bytes(b"PAR1")
+    for folder, sentence in ((damaged, "The side files of"), (tmp_path / "new", "cannot be beside itself")):
+        run = harvest_here("shard", "--work", work, "--out", "new", "--beside", folder, cwd=tmp_path)
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert sentence in run.stderr
+
+
 def test_the_set_is_sound_and_a_flipped_byte_is_found(out: Path, tmp_path: Path) -> None:
     sound = harvest_here("validate", out, cwd=tmp_path)
     assert sound.returncode == 0, sound.stdout
