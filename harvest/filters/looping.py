@@ -1,8 +1,8 @@
 """Drops what comes from a stretch of speech in which Whisper was caught in a loop.
 
 The whole stretch is judged, of up to 30 seconds, for a caption may be one round of the loop. How well a text is
-compressed tells little by itself: lists of alike sentences ("a red circle is over a blue star") reach 3, and hold as few
-different words as a loop. So there Whisper must have been in doubt, too.
+compressed tells little by itself: lists of alike sentences ("a red circle is over a blue star") reach 3, and hold as
+few different words as a loop. So there Whisper must have been in doubt, too.
 """
 
 from typing import ClassVar

@@ -6,26 +6,33 @@ list; the languages in which these are common.
 
 _BY_LANGUAGE: dict[str, tuple[str, ...]] = {
     "en": (
-        "you", "bye", "bye bye", "thank you", "thank you very much", "thank you so much", "thanks", "thanks for watching",
-        "thank you for watching", "thank you so much for watching", "thanks for watching guys", "thank you for listening",
-        "thanks for listening", "see you next time", "see you in the next video", "i ll see you in the next video",
-        "please subscribe", "please subscribe to my channel", "like and subscribe", "don t forget to subscribe", "the end",
+        "you", "bye", "bye bye", "thank you", "thank you very much", "thank you so much", "thanks",
+        "thanks for watching", "thank you for watching", "thank you so much for watching",
+        "thanks for watching guys", "thank you for listening", "thanks for listening", "see you next time",
+        "see you in the next video", "i ll see you in the next video", "please subscribe",
+        "please subscribe to my channel", "like and subscribe", "don t forget to subscribe", "the end",
         "please like and subscribe", "please subscribe like comment and share", "music", "applause", "silence",
     ),
     "de": (
-        "vielen dank", "vielen dank fürs zuschauen", "danke fürs zuschauen", "danke schön", "bis zum nächsten mal", "tschüss",
-        "vielen dank für ihre aufmerksamkeit", "das war s", "copyright wdr 2021", "swr 2020", "swr 2021", "musik",
+        "vielen dank", "vielen dank fürs zuschauen", "danke fürs zuschauen", "danke schön", "bis zum nächsten mal",
+        "tschüss", "vielen dank für ihre aufmerksamkeit", "das war s", "copyright wdr 2021", "swr 2020", "swr 2021",
+        "musik",
     ),
     "fr": (
-        "merci", "merci d avoir regardé cette vidéo", "merci d avoir regardé la vidéo", "merci à tous", "au revoir", "musique",
-        "abonnez vous", "n oubliez pas de vous abonner", "à bientôt",
+        "merci", "merci d avoir regardé cette vidéo", "merci d avoir regardé la vidéo", "merci à tous", "au revoir",
+        "musique", "abonnez vous", "n oubliez pas de vous abonner", "à bientôt",
     ),
     "es": (
         "gracias", "gracias por ver el video", "gracias por ver el vídeo", "muchas gracias", "suscríbete", "música",
         "suscríbete al canal", "no olvides suscribirte", "hasta la próxima",
     ),
-    "it": ("grazie", "grazie per la visione", "grazie a tutti", "grazie per aver guardato il video", "iscriviti al canale"),
-    "pt": ("obrigado", "obrigada", "obrigado por assistir", "inscreva se no canal", "tchau", "até a próxima", "música"),
+    "it": (
+        "grazie", "grazie per la visione", "grazie a tutti", "grazie per aver guardato il video",
+        "iscriviti al canale",
+    ),
+    "pt": (
+        "obrigado", "obrigada", "obrigado por assistir", "inscreva se no canal", "tchau", "até a próxima", "música",
+    ),
     "nl": ("bedankt voor het kijken", "dank u wel", "tot de volgende keer"),
     "pl": ("dziękuję", "dziękuję za uwagę", "dzięki za obejrzenie", "dziękuję za oglądanie"),
     "ru": ("продолжение следует", "спасибо за просмотр", "спасибо", "до встречи", "подписывайтесь на канал"),
@@ -41,10 +48,11 @@ SENTENCES = frozenset(phrase for phrases in _BY_LANGUAGE.values() for phrase in 
 
 BEGINNINGS = (
     "subtitles by", "subtitled by", "subtitles provided by", "captions by", "captioned by", "transcribed by",
-    "transcription by", "translated by", "transcript by", "untertitel der amara", "untertitel von", "untertitel im auftrag",
-    "untertitelung", "sous titres réalisés", "sous titrage", "sous titres par", "subtítulos realizados", "subtítulos por",
-    "subtítulos creados", "sottotitoli creati", "sottotitoli e revisione", "sottotitoli a cura", "legendas pela", "legenda por",
-    "ondertitels ingediend", "ondertiteling", "napisy stworzone", "napisy przez", "субтитры сделал", "субтитры создавал",
-    "субтитры подогнал", "редактор субтитров", "altyazı m k", "字幕由", "字幕by", "中文字幕", "자막 제공", "자막 by",
+    "transcription by", "translated by", "transcript by", "untertitel der amara", "untertitel von",
+    "untertitel im auftrag", "untertitelung", "sous titres réalisés", "sous titrage", "sous titres par",
+    "subtítulos realizados", "subtítulos por", "subtítulos creados", "sottotitoli creati", "sottotitoli e revisione",
+    "sottotitoli a cura", "legendas pela", "legenda por", "ondertitels ingediend", "ondertiteling",
+    "napisy stworzone", "napisy przez", "субтитры сделал", "субтитры создавал", "субтитры подогнал",
+    "редактор субтитров", "altyazı m k", "字幕由", "字幕by", "中文字幕", "자막 제공", "자막 by",
 )  # fmt: skip
 """Of sentences that name who wrote the subtitles."""

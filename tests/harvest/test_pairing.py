@@ -1,6 +1,7 @@
 """Words find the picture they were said over: hand-made cases."""
 
 import itertools
+from typing import Any
 
 from harvest.pairing import PairingConfig, pair
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Word
@@ -38,7 +39,7 @@ def said(text: str, *, start: float = 0.0, each: float = 1.0, **scores: float) -
         Word(text=f" {word}", start=start + number * each, end=start + (number + 1) * each, probability=0.9)
         for number, word in enumerate(text.split())
     )
-    values = {"avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 1.2} | scores
+    values: dict[str, Any] = {"avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 1.2} | scores
     return Segment(words=words, **values)
 
 

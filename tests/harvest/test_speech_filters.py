@@ -1,5 +1,7 @@
 """What Whisper invents, repeats or doubts is dropped, and what people say is kept."""
 
+from typing import Any
+
 import pytest
 
 from harvest.filters import FILTERS, Candidate, Drop, FilterConfig
@@ -24,7 +26,7 @@ def segment(text: str, *, start: float = 0.0, each: float = 0.3, voice_s: float 
         Word(text=f" {word}", start=start + place * each, end=start + (place + 1) * each, probability=0.9)
         for place, word in enumerate(text.split())
     )
-    values = {"avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 1.2} | scores
+    values: dict[str, Any] = {"avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 1.2} | scores
     return Segment(words=words, voice_s=voice_s, **values)
 
 

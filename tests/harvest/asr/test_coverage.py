@@ -16,7 +16,7 @@ from tests.harvest.asr.conftest import Talk
 
 Hear = Callable[[Window, bool], Sequence[str]]  # what is said in a window, and whether it is heard alone
 
-SENTENCE = "the old baker carries his bread over the market square".split()
+SENTENCE = ["the", "old", "baker", "carries", "his", "bread", "over", "the", "market", "square"]
 LOOP = ["bread"] * 10
 
 
@@ -25,13 +25,14 @@ class Listening:
     """A Listener that spreads the words it is told over the window."""
 
     hear: Hear
-    avg_logprob: Callable[[bool], float] = lambda alone: -0.3
+    avg_logprob: Callable[[bool], float] = lambda _: -0.3
     no_speech_prob: float = 0.1
     asked: list[int] = field(default_factory=list)  # windows at once
     languages: frozenset[str] = frozenset({"en", "de"})
     name: ClassVar[str] = "listening"
 
     def listen(self, audio: Audio, windows: Sequence[Window], language: str) -> Listened:
+        assert windows[-1].end <= len(audio.samples)
         self.asked.append(len(windows))
         alone = len(self.asked) > 1
         heard = [self._heard(window, self.hear(window, alone), alone) for window in windows]
@@ -59,7 +60,7 @@ def said(transcript: Transcript) -> list[list[str]]:
 
 
 def test_what_is_covered_by_words_is_heard_once(talk: Talk) -> None:
-    engine = Listening(lambda window, alone: SENTENCE)
+    engine = Listening(lambda _window, _alone: SENTENCE)
     transcript = transcript_of(engine, talk)
     assert engine.asked == [3]
     assert transcript.heard_again == 0
@@ -78,7 +79,7 @@ def test_a_window_in_which_words_lack_is_heard_again_alone(talk: Talk, first: li
 
 @pytest.mark.parametrize("second", [[], ["a"], LOOP], ids=["nothing", "no more", "a loop"])
 def test_the_first_hearing_stays_where_the_second_is_no_better(talk: Talk, second: list[str]) -> None:
-    engine = Listening(lambda window, alone: second if alone else ["the"])
+    engine = Listening(lambda _, alone: second if alone else ["the"])
     transcript = transcript_of(engine, talk)
     assert said(transcript) == [["the"]] * 3
     assert transcript.heard_again == 3
@@ -86,19 +87,19 @@ def test_the_first_hearing_stays_where_the_second_is_no_better(talk: Talk, secon
 
 
 def test_of_two_that_cover_alike_the_surer_one_stays(talk: Talk) -> None:
-    surer = Listening(lambda window, alone: ["a"] if alone else ["the"], lambda alone: -0.1 if alone else -0.3)
+    surer = Listening(lambda _, alone: ["a"] if alone else ["the"], lambda alone: -0.1 if alone else -0.3)
     assert said(transcript_of(surer, talk)) == [["a"]] * 3
 
 
 def test_what_whisper_itself_would_throw_away_is_no_gain(talk: Talk) -> None:
-    engine = Listening(lambda window, alone: SENTENCE if alone else [], lambda alone: -1.5, no_speech_prob=0.9)
+    engine = Listening(lambda _, alone: SENTENCE if alone else [], lambda _: -1.5, no_speech_prob=0.9)
     transcript = transcript_of(engine, talk)
     assert transcript.segments == ()
     assert transcript.heard_again == 3
 
 
 def test_a_record_tells_the_language_and_how_long_a_voice_was_detected(talk: Talk) -> None:
-    transcript = transcript_of(Listening(lambda window, alone: SENTENCE), talk)
+    transcript = transcript_of(Listening(lambda _window, _alone: SENTENCE), talk)
     assert (transcript.language, transcript.language_prob) == ("de", 0.8)
     spoken = sum(phrase.end - phrase.start for phrase in talk.phrases)
     assert spoken < transcript.voice_s < spoken + 3 * 1.0
@@ -106,7 +107,7 @@ def test_a_record_tells_the_language_and_how_long_a_voice_was_detected(talk: Tal
 
 
 def test_without_the_voice_detector_nothing_is_heard_again(talk: Talk) -> None:
-    engine = Listening(lambda window, alone: ["the"])
+    engine = Listening(lambda _window, _alone: ["the"])
     transcript = transcript_of(engine, talk, vad=False)
     assert len(engine.asked) == 1
     assert (transcript.voice_s, transcript.segments[0].voice_s) == (-1.0, -1.0)
