@@ -12,6 +12,7 @@ short a caption grows by whole sentences of the same scene. What is said beyond 
 import dataclasses
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from pydantic import Field
 
 from configs import Config
 from harvest.records import KeyFrame, Scene, Scenes, Segment, Transcript, Word
+from harvest.spelling import SpellingConfig, clean_text, spell
 
 SENTENCE_END = re.compile(r"[.!?…。！？]['\")\]»”]*$")
 
@@ -30,6 +32,7 @@ class PairingConfig(Config):
     max_words: int = Field(default=64, ge=1)  # a longer one keeps the sentences nearest the frame
     max_pause_s: float = Field(default=3.0, ge=0)  # a longer silence ends a sentence, and captions do not grow over it
     context_words: int = Field(default=24, ge=0)  # on each side
+    spelling: SpellingConfig = SpellingConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +50,8 @@ class Pair:
     compression_ratio: float  # worst of their segments; 0 without words
     segments: tuple[Segment, ...] = ()  # those that the words are of, whole
     language_prob: float = -1.0  # of the transcript
+    caption: str = ""  # the words in writing
     video_id: str = ""
-
-    @property
-    def caption(self) -> str:
-        return text_of(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,21 @@ def pair(video_id: str, scenes: Scenes, transcript: Transcript, config: PairingC
     """One candidate for each key frame of a video, in the order of time."""
     segmented = ((word, segment) for segment in transcript.segments for word in segment.words)
     spoken = [_Spoken(place, word, segment) for place, (word, segment) in enumerate(segmented)]
+    in_time = sorted(spoken, key=lambda item: item.centre)
+    centres = [item.centre for item in in_time]
     for scene in scenes.scenes:
-        heard = [item for item in spoken if scene.start <= item.centre < scene.end]
+        inside = in_time[bisect_left(centres, scene.start) : bisect_left(centres, scene.end)]
+        heard = sorted(inside, key=lambda item: item.place)
         for candidate in _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config):
-            yield dataclasses.replace(candidate, video_id=video_id, language_prob=transcript.language_prob)
+            caption = spell(text_of(candidate.words), transcript.language, config.spelling)
+            yield dataclasses.replace(
+                candidate, caption=caption, video_id=video_id, language_prob=transcript.language_prob
+            )
 
 
 def text_of(words: Sequence[Word]) -> str:
     """Words as a person would write them in a line; each brings the blank before it, where its language has any."""
-    return "".join(word.text for word in words).strip()
+    return clean_text("".join([word.text for word in words]))
 
 
 def _pair_scene(

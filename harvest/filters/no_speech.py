@@ -13,7 +13,7 @@ class NoSpeech:
 
     def judge(self, candidate: Candidate) -> Drop | None:
         pair = candidate.pair
-        if not pair.words:
+        if not pair.caption:  # no words, or notes of music alone
             return Drop(self.name, 0)
         # Whisper's own rule: the silence must be likely *and* the words unlikely (whisper/transcribe.py).
         silent = pair.no_speech_prob > self._config.max_no_speech_prob

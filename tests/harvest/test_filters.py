@@ -32,7 +32,7 @@ def candidate(
         for place, word in enumerate(text.split())
     )
     pair = Pair(
-        frame=frame, scene_start=0.0, scene_end=2.0, words=words, context_before="", context_after="",
+        frame=frame, caption=text, scene_start=0.0, scene_end=2.0, words=words, context_before="", context_after="",
         avg_logprob=sure, no_speech_prob=silence, compression_ratio=1.0,
     )  # fmt: skip
     return Candidate(pair=pair, video=VIDEO, language="en")
