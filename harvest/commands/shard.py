@@ -163,7 +163,9 @@ def _candidates(
     common |= {"split": split, "config_sha": _config_sha(records, config)}
     for found in pair(records.video.id, records.scenes, records.transcript, config.pairing):
         sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(found))
-        candidate = Candidate(pair=found, video=records.video, language=records.transcript.language)
+        candidate = Candidate(
+            pair=found, video=records.video, language=records.transcript.language, folder=records.folder
+        )
         left_out = exclusion.leaves_out(pair_name(records.video.id, found.frame.time))
         drop = Drop(EXCLUDED, UNKNOWN) if left_out else _judge(filters, candidate)
         picture, likeness = records.folder / found.frame.file, Likeness.of(found.frame)

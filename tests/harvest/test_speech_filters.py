@@ -35,7 +35,7 @@ def candidate(*segments: Segment, language: str = "en", prob: float = -1.0) -> C
     transcript = Transcript(language=language, model="m", engine="e", segments=segments, language_prob=prob)
     scenes = Scenes(detector="made", scenes=(Scene(start=0.0, end=600.0, frames=(FRAME,)),))
     (found,) = pair("a", scenes, transcript, PairingConfig())
-    return Candidate(pair=found, video=VIDEO, language=language)
+    return Candidate(pair=found, video=VIDEO, language=language, folder=Path())
 
 
 def judged(one: Candidate, **settings: object) -> Drop | None:
