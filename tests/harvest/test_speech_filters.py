@@ -1,5 +1,6 @@
 """What Whisper invents, repeats or doubts is dropped, and what people say is kept."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
