@@ -22,7 +22,7 @@ def tidy(track: Track, duration: float) -> Track:
     possible = [cue for cue in track.cues if _is_possible(cue, duration)]
     cleaned = [dataclasses.replace(cue, text=spoken(cue.text)) for cue in possible]
     ordered = sorted((cue for cue in cleaned if cue.text), key=lambda cue: (cue.start, cue.end))
-    cues = tuple(_readable(_apart(_said_once(ordered))))
+    cues = tuple(_apart(_readable(_said_once(ordered))))
     return dataclasses.replace(track, cues=cues, problem=track.problem or ("" if cues else "holds no spoken words"))
 
 
@@ -56,10 +56,10 @@ def _new_text(before: str, now: str) -> str:
 
 
 def _apart(cues: Iterable[Cue]) -> Iterator[Cue]:
-    """Cues one after the other: of two that overlap the first ends where the second begins."""
+    """Cues one after the other: of two that overlap the first ends where the second begins, or they become one."""
     before: Cue | None = None
     for cue in cues:
-        if before is not None and cue.start - before.start < min(TOGETHER_S, before.end - before.start):
+        if before is not None and cue.start < before.end and not _has_time(before, cue.start):
             cue = Cue(start=before.start, end=max(before.end, cue.end), text=f"{before.text}\n{cue.text}")
         elif before is not None:
             yield dataclasses.replace(before, end=min(before.end, cue.start))
@@ -70,3 +70,8 @@ def _apart(cues: Iterable[Cue]) -> Iterator[Cue]:
 
 def _readable(cues: Iterable[Cue]) -> Iterator[Cue]:
     return (cue for cue in cues if len(cue.text) <= MAX_CHARACTERS_A_S * max(cue.end - cue.start, TOGETHER_S))
+
+
+def _has_time(cue: Cue, end: float) -> bool:
+    """Whether its text could be said until `end`, and is shown before the next by more than an oversight."""
+    return end - cue.start >= max(TOGETHER_S, len(cue.text) / MAX_CHARACTERS_A_S)
