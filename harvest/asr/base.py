@@ -40,7 +40,7 @@ class TranscribeConfig(Config):
 
     # Whose words: Whisper's; those of subtitles that people wrote, unheard; or, where there are such subtitles, both:
     # their spelling at the times that Whisper heard, if enough of their words (min_agreement, 0..1) were heard, too.
-    # Measured with the base model: subtitles of the same speech agree in 0.9 of their words and more, those of other
+    # Measured with the base model: subtitles of the same speech agree in 0.88 of their words and more, those of other
     # speech of one language in 0.15, and in at most 0.52 where both tell of the same few things.
     source: Literal["auto", "asr", "subtitles"] = "auto"
     min_agreement: float = Field(0.6, gt=0, le=1)
