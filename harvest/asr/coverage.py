@@ -9,7 +9,7 @@ tries, which draw by chance.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harvest.asr.base import RATE_HZ, Audio
 from harvest.asr.listener import Heard, Listened, Listener
@@ -32,12 +32,12 @@ def listen_well(engine: Listener, audio: Audio, windows: Sequence[Window], langu
         by_window[one.window].append(one)
     heard: list[Heard] = []
     twice = 0
-    for window, before in by_window.items():
+    for (window, before), wider in zip(by_window.items(), _widened(audio, windows), strict=True):
         if _is_good(window, before):
             heard += before
             continue
         twice += 1
-        again = _listen_again(engine, audio, window, first.language)
+        again = _listen_again(engine, audio, _pieces(audio, window, wider), first.language)
         heard += again if _merit(window, again) > _merit(window, before) else before
     return first._replace(heard=heard, again=twice)
 
@@ -53,17 +53,19 @@ def _is_good(window: Window, heard: Sequence[Heard]) -> bool:
     return not (share < ENOUGH and (1 - share) * window.voice_s > MISSED_S) and not any(map(_is_loop, heard))
 
 
-def _listen_again(engine: Listener, audio: Audio, window: Window, language: str) -> list[Heard]:
-    """What is said in the window's pieces, but what Whisper itself would have thrown away."""
-    heard = [one for piece in _pieces(audio, window) for one in engine.listen(audio, [piece], language).heard]
-    return [dataclasses.replace(one, again=True) for one in heard if one.words and not _is_thrown_away(one)]
+def _widened(audio: Audio, windows: Sequence[Window]) -> Iterator[Window]:
+    """Each window with some of the silence around it, which no two share."""
+    ends = [0, *(window.end for window in windows)]
+    firsts = [*(window.first for window in windows[1:]), len(audio.samples)]
+    for before, window, after in zip(ends, windows, firsts, strict=False):
+        first = max((before + window.first) // 2, window.first - MARGIN)
+        yield dataclasses.replace(window, first=first, end=min((window.end + after) // 2, window.end + MARGIN))
 
 
-def _pieces(audio: Audio, window: Window) -> list[Window]:
+def _pieces(audio: Audio, window: Window, wider: Window) -> list[Window]:
     """A short window has no pieces, but may be heard otherwise with some more of the sound around it."""
     if window.end - window.first <= PIECE_S * RATE_HZ:
-        first, end = max(0, window.first - MARGIN), min(len(audio.samples), window.end + MARGIN)
-        return [Window(first=first, end=end, stretches=window.stretches)]
+        return [wider]
     return [_with_voice(piece, window) for piece in cut_window(audio, window, PIECE_S)]
 
 
@@ -73,6 +75,12 @@ def _with_voice(piece: Window, window: Window) -> Window:
     return dataclasses.replace(
         piece, stretches=tuple(Window(first=first, end=end) for first, end in inside if first < end)
     )
+
+
+def _listen_again(engine: Listener, audio: Audio, pieces: Sequence[Window], language: str) -> list[Heard]:
+    """What is said in the pieces, but what Whisper itself would have thrown away."""
+    heard = [one for piece in pieces for one in engine.listen(audio, [piece], language).heard]
+    return [dataclasses.replace(one, again=True) for one in heard if one.words and not _is_thrown_away(one)]
 
 
 def _merit(window: Window, heard: Sequence[Heard]) -> tuple[bool, float, float]:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from harvest.asr.base import Audio, TranscribeConfig
+from harvest.asr.base import RATE_HZ, Audio, TranscribeConfig
 from harvest.asr.engine import WindowTranscriber
 from harvest.asr.listener import Heard, HeardWord, Listened
 from harvest.asr.windows import Window
@@ -111,3 +112,19 @@ def test_without_the_voice_detector_nothing_is_heard_again(talk: Talk) -> None:
     transcript = transcript_of(engine, talk, vad=False)
     assert len(engine.asked) == 1
     assert (transcript.voice_s, transcript.segments[0].voice_s) == (-1.0, -1.0)
+
+
+def test_a_short_window_is_heard_again_with_more_around_it_but_nothing_of_its_neighbours(talk: Talk) -> None:
+    endless = Audio(samples=np.tile(talk.audio.samples[3 * RATE_HZ : 6 * RATE_HZ], 11))
+    asked: list[tuple[Window, bool]] = []
+
+    def note(window: Window, alone: bool) -> list[str]:
+        asked.append((window, alone))
+        return []
+
+    next(WindowTranscriber(TranscribeConfig(), Listening(note), "tiny").transcribe([endless]))
+    *_, before, short = [window for window, alone in asked if not alone]
+    *_, again = [window for window, alone in asked if alone]
+    assert short.end_s - short.start_s < 8
+    assert short.start_s - before.end_s < 0.5
+    assert before.end <= again.first <= short.first
