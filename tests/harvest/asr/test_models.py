@@ -122,6 +122,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_openai_whispers_own_checkpoint_gives_the_same_transcript_as_the_converted_weights(
     tmp_path: Path, tiny_en: Path, talk: Talk
 ) -> None:
