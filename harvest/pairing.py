@@ -51,7 +51,6 @@ class Pair:
     segments: tuple[Segment, ...] = ()  # those that the words are of, whole
     language_prob: float = -1.0  # of the transcript
     caption: str = ""  # the words in writing
-    video_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class _Spoken:
 Sentence = Sequence[_Spoken]
 
 
-def pair(video_id: str, scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Iterator[Pair]:
+def pair(scenes: Scenes, transcript: Transcript, config: PairingConfig) -> Iterator[Pair]:
     """One candidate for each key frame of a video, in the order of time."""
     segmented = ((word, segment) for segment in transcript.segments for word in segment.words)
     spoken = [_Spoken(place, word, segment) for place, (word, segment) in enumerate(segmented)]
@@ -81,9 +80,7 @@ def pair(video_id: str, scenes: Scenes, transcript: Transcript, config: PairingC
         heard = sorted(inside, key=lambda item: item.place)
         for candidate in _pair_scene(scene, _sentences(heard, config.max_pause_s), spoken, config):
             caption = spell(text_of(candidate.words), transcript.language, config.spelling)
-            yield dataclasses.replace(
-                candidate, caption=caption, video_id=video_id, language_prob=transcript.language_prob
-            )
+            yield dataclasses.replace(candidate, caption=caption, language_prob=transcript.language_prob)
 
 
 def text_of(words: Sequence[Word]) -> str:

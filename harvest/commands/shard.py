@@ -161,15 +161,15 @@ def _candidates(
     """Every candidate of one video with the first filter's objection, or None."""
     common = _common_fields(records.video, records.transcript)
     common |= {"split": split, "config_sha": _config_sha(records, config)}
-    for found in pair(records.video.id, records.scenes, records.transcript, config.pairing):
+    for found in pair(records.scenes, records.transcript, config.pairing):
         sample = Sample.make(image=b"", video_id=records.video.id, **common, **_pair_fields(found))
         candidate = Candidate(
             pair=found, video=records.video, language=records.transcript.language, folder=records.folder
         )
         left_out = exclusion.leaves_out(pair_name(records.video.id, found.frame.time))
         drop = Drop(EXCLUDED, UNKNOWN) if left_out else _judge(filters, candidate)
-        picture, likeness = records.folder / found.frame.file, Likeness.of(found.frame)
-        yield _Planned(sample=sample, picture=picture, likeness=likeness), drop
+        picture = records.folder / found.frame.file
+        yield _Planned(sample=sample, picture=picture, likeness=candidate.likeness), drop
 
 
 def _judge(filters: Sequence[Filter], candidate: Candidate) -> Drop | None:

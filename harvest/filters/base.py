@@ -1,12 +1,14 @@
 """The seam of the filters, and the settings they share."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
 
 from configs import Config
+from harvest.filters.likeness import Likeness
 from harvest.pairing import Pair
 from harvest.records import Video
 
@@ -48,7 +50,7 @@ class FilterConfig(Config):
     max_alike_moving: float = Field(default=0.6, ge=0, le=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A pair that may go into the set, and where it comes from."""
 
@@ -56,6 +58,11 @@ class Candidate:
     video: Video
     language: str  # of the speech, two letters
     folder: Path  # of the video, to which the names of its pictures are relative
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Of its picture."""
+        return Likeness.of(self.pair.frame)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from harvest.filters.base import Candidate, Drop
-from harvest.filters.likeness import Likeness
 from harvest.other_sets import OtherSets
 from shards.sample import UNKNOWN
 
@@ -19,5 +18,5 @@ class InOtherSet:
     def judge(self, candidate: Candidate) -> Drop | None:
         if candidate.video.id in self._others.videos:
             return Drop("video_in_other_set", UNKNOWN)
-        alike = self._others.pictures.find(Likeness.of(candidate.pair.frame))
+        alike = self._others.pictures.find(candidate.likeness)
         return None if alike is None else Drop("picture_in_other_set", round(alike, 4))

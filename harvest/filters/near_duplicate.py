@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from harvest.filters.base import Candidate, Drop, FilterConfig
-from harvest.filters.likeness import ALIKE, Cells, KnownPictures, Likeness, cells
+from harvest.filters.likeness import ALIKE, Cells, KnownPictures, cells
 
 STILL = 0.25  # motion (0..255) up to which a picture stands still; the noise of a camera or codec is below it
 
@@ -28,7 +28,7 @@ class NearDuplicate:
         self._others = KnownPictures()
 
     def judge(self, candidate: Candidate) -> Drop | None:
-        frame, likeness = candidate.pair.frame, Likeness.of(candidate.pair.frame)
+        frame, likeness = candidate.pair.frame, candidate.likeness
         if candidate.video.id != self._video:
             self._video, self._of_video, self._still = candidate.video.id, [], []
         shown, still = cells(frame), frame.motion <= STILL

@@ -48,7 +48,7 @@ def transcript(*segments: Segment) -> Transcript:
 
 
 def captions(scenes: Scenes, spoken: Transcript, config: PairingConfig = NO_GROWTH) -> list[str]:
-    return [found.caption for found in pair("v", scenes, spoken, config)]
+    return [found.caption for found in pair(scenes, spoken, config)]
 
 
 def test_a_word_belongs_to_the_scene_its_centre_lies_in() -> None:
@@ -65,7 +65,7 @@ def test_a_sentence_that_runs_over_a_cut_is_broken_there() -> None:
 
 
 def test_a_frame_nobody_speaks_over_has_an_empty_caption_and_the_worst_scores() -> None:
-    (found,) = pair("v", scenes_at(10, 20), transcript(said("before it all")), NO_GROWTH)
+    (found,) = pair(scenes_at(10, 20), transcript(said("before it all")), NO_GROWTH)
     assert (found.caption, found.words, found.no_speech_prob) == ("", (), 1.0)
 
 
@@ -110,7 +110,7 @@ def test_a_long_caption_keeps_the_sentences_nearest_the_frame() -> None:
 def test_context_is_what_is_said_before_and_after_even_across_cuts() -> None:
     spoken = transcript(said("a b c d e f g h i"))
     config = PairingConfig(min_words=1, context_words=2)
-    found = [*pair("v", scenes_at(0, 3, 6, 9), spoken, config)]
+    found = [*pair(scenes_at(0, 3, 6, 9), spoken, config)]
     assert [(one.context_before, one.context_after) for one in found] == [("", "d e"), ("b c", "g h"), ("e f", "")]
 
 
@@ -119,7 +119,7 @@ def test_scores_are_the_mean_and_the_worst_of_the_segments_heard() -> None:
         said("a b", avg_logprob=-0.1, no_speech_prob=0.2, compression_ratio=1.0),
         said("c d", start=2, avg_logprob=-0.5, no_speech_prob=0.4, compression_ratio=2.0),
     )
-    (found,) = pair("v", scenes_at(0, 4), spoken, NO_GROWTH)
+    (found,) = pair(scenes_at(0, 4), spoken, NO_GROWTH)
     assert (found.avg_logprob, found.no_speech_prob, found.compression_ratio) == (-0.3, 0.4, 2.0)
 
 

@@ -35,7 +35,7 @@ def candidate(*segments: Segment, language: str = "en", prob: float = -1.0) -> C
     """As `harvest shard` makes it, of a video that is one scene."""
     transcript = Transcript(language=language, model="m", engine="e", segments=segments, language_prob=prob)
     scenes = Scenes(detector="made", scenes=(Scene(start=0.0, end=600.0, frames=(FRAME,)),))
-    (found,) = pair("a", scenes, transcript, PairingConfig())
+    (found,) = pair(scenes, transcript, PairingConfig())
     return Candidate(pair=found, video=VIDEO, language=language, folder=Path())
 
 
