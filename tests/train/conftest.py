@@ -13,6 +13,7 @@ from train.batch import Batch
 from train.commands.pretrain import pretrain
 from train.commands.request import new_request
 from train.config import TrainConfig
+from train.data.collate import Collate
 from train.data.tokenizer import Tokenizer
 from train.models.vilt import Vilt
 
@@ -40,6 +41,17 @@ def config() -> TrainConfig:
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
     return small_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
+
+
+@pytest.fixture(scope="session")
+def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
+    """Images as they are."""
+    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,27 +11,14 @@ from shards.errors import CorruptShard, ShardsError, Unreachable
 from shards.manifest import Manifest
 from shards.patience import Patience
 from train.batch import Batch
-from train.config import TrainConfig
 from train.data.collate import Collate
 from train.data.config import DataConfig
 from train.data.loader import load
 from train.data.order import Position
 from train.data.sets import captions_of, evaluation, training
 from train.data.source import Source, open_source
-from train.data.tokenizer import Tokenizer
 from train.distributed import ALONE, Place
 from train.errors import DataError
-
-
-@pytest.fixture(scope="module")
-def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
-
-
-@pytest.fixture(scope="module")
-def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    """Images as they are."""
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
 
 
 def batches(

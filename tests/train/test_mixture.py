@@ -21,20 +21,8 @@ from train.data.mixture import rows_of_sets
 from train.data.order import Position
 from train.data.sets import captions_of
 from train.data.source import Source, open_source
-from train.data.tokenizer import Tokenizer
 from train.distributed import Place
 from train.errors import DataError, RequestError
-
-
-@pytest.fixture(scope="module")
-def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
-
-
-@pytest.fixture(scope="module")
-def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    """Images as they are."""
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,12 @@ from fsspec.implementations.local import LocalFileSystem
 from shards.errors import CorruptShard, NotAShardSet, Unreachable
 from shards.patience import Patience
 from train.batch import Batch
-from train.config import TrainConfig
 from train.data.collate import Collate
 from train.data.config import DataConfig
 from train.data.loader import load
 from train.data.order import Position
 from train.data.sets import captions_of, training
 from train.data.source import Source, open_source
-from train.data.tokenizer import Tokenizer
 from train.distributed import Place
 
 pytest.importorskip("moto.server")
@@ -46,11 +44,6 @@ def bucket(shards: Path) -> Iterator[str]:
         store.put(str(shards), "lessons/set", recursive=True)
         yield "s3://lessons"
     server.stop()
-
-
-@pytest.fixture
-def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
 
 
 def batches(source: Source, collate: Collate, *, workers: int = 0, place: Place | None = None) -> list[Batch]:

@@ -11,24 +11,11 @@ import pytest
 from shards.errors import CorruptShard, NotAShardSet
 from tests.train.foreign import pair, picture, write_tar
 from tests.train.readings import batches, keys_of, reading, settings
-from train.config import TrainConfig
 from train.data.braces import count_names, expanded
 from train.data.collate import Collate
 from train.data.sets import captions_of
 from train.data.source import open_source
-from train.data.tokenizer import Tokenizer
 from train.errors import DataError
-
-
-@pytest.fixture(scope="module")
-def collate(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=True)
-
-
-@pytest.fixture(scope="module")
-def plain(config: TrainConfig, tokenizer: Tokenizer) -> Collate:
-    """Images as they are."""
-    return Collate(config=config.data, tokenizer=tokenizer, seed=3, training=False)
 
 
 @pytest.fixture
